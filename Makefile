@@ -1,0 +1,58 @@
+# Everything a person does with the project. Needs Python 3.11+ (with venv) and make; the rest is installed here.
+# Another Python: make install PYTHON=python3.12
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+MEMBERS := shared services/scheduler services/inference-agent services/evaluator services/reporter services/api-wrapper cli
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-all lint fmt schemas lock bench clean
+
+help: ## what can be done here
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP) ## install exact versions into .venv
+
+# Remade when the lock or a member's pyproject.toml changed.
+$(STAMP): requirements.lock $(addsuffix /pyproject.toml,$(MEMBERS))
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@echo "installing exact versions into $(VENV) (once; a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(addprefix -e ./,$(MEMBERS))
+	@touch $@
+
+demo: $(STAMP) ## read real document images with a real OCR engine, through all services, to a report
+	$(BIN)/vhb run examples/quickstart.yaml --out results/quickstart
+
+test: $(STAMP) ## the everyday tests: real nats-server, real S3 server
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(STAMP) ## every test: also kills, real OCR engines, large jobs
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) ## style, strict types, dependency rule, generated schemas
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p vhb -p vhb_shared -p vhb_scheduler -p vhb_inference_agent -p vhb_evaluator -p vhb_reporter -p vhb_api_wrapper
+	$(BIN)/lint-imports
+	$(BIN)/python -m vhb_shared.schemas --check
+
+fmt: $(STAMP) ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schemas: $(STAMP) ## regenerate schemas/ from the contracts
+	$(BIN)/python -m vhb_shared.schemas
+
+lock: ## resolve requirements.lock anew (hashes, no index addresses)
+	$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv export --quiet --all-packages --all-groups --no-emit-workspace --no-header --no-annotate --format requirements.txt -o requirements.lock
+
+bench: $(STAMP) ## the speed claims, as ratios in one run (bench/README.md)
+	$(BIN)/python -m bench
+
+clean: ## remove the environment and what the tools left behind
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""The speed claims, measured: `python -m bench` (see README.md here)."""

@@ -1,0 +1,57 @@
+"""`python -m bench [NAME ...] [--write]`: measures, prints tables, and writes them into README.md beside this file."""
+
+import argparse
+import os
+import platform
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import event_latency, first_request, memory, request_overhead, start, submit_latency, throughput
+from bench.figures import Figures
+
+MEASUREMENTS: dict[str, Callable[[], Figures]] = {
+    "start": start.measure,
+    "first_request": first_request.measure,
+    "request_overhead": request_overhead.measure,
+    "throughput": throughput.measure,
+    "event_latency": event_latency.measure,
+    "submit_latency": submit_latency.measure,
+    "memory": memory.measure,
+}
+README = Path(__file__).with_name("README.md")
+
+
+def main() -> None:
+    """Runs all measurements, or the named ones."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)}; default: all")
+    parser.add_argument("--write", action="store_true", help="put the tables into bench/README.md")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(MEASUREMENTS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(MEASUREMENTS)}")
+    console = Console()
+    for name in options.names or MEASUREMENTS:
+        console.print(f"measuring {name} ...", style="dim")
+        figures = MEASUREMENTS[name]()
+        console.print(figures.shown())
+        if options.write:
+            _write(figures)
+
+
+def _write(figures: Figures) -> None:
+    """Puts a table between its markers."""
+    text = README.read_text(encoding="utf-8")
+    start_mark, end_mark = f"<!-- {figures.name} -->", f"<!-- /{figures.name} -->"
+    machine = f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}"
+    block = f"{start_mark}\n{figures.markdown()}\nMeasured on {machine}.\n{end_mark}"
+    pattern = re.compile(f"{re.escape(start_mark)}.*?{re.escape(end_mark)}", re.DOTALL)
+    if not pattern.search(text):
+        raise SystemExit(f"{README} has no place for {figures.name}: {start_mark} {end_mark}")
+    README.write_text(pattern.sub(lambda _: block, text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

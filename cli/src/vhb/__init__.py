@@ -1,0 +1,1 @@
+"""The vhb command and the embedded stack."""

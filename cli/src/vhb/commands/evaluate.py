@@ -1,0 +1,182 @@
+"""`vhb evaluate` and `vhb report`: one stage alone, on stored answers or results. Each is a job of its own."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from vhb.connect import DEFAULT_WORKDIR, Server, WorkdirOption
+
+if TYPE_CHECKING:
+    from vhb.connect import Connection
+    from vhb_shared.contracts.job import JobSpec, MetricSpec, ModelEntry, TaskEntry
+    from vhb_shared.contracts.plan import Plan
+
+E = TypeVar("E", "ModelEntry", "TaskEntry")
+
+
+def evaluate(
+    answers: Annotated[
+        str, typer.Argument(help="A job id, or a file of answers (id, model_answer).", metavar="JOB_ID|ANSWERS")
+    ],
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option("--metrics", "-m", metavar="NAMES", help="Metrics, separated by commas or given several times."),
+    ] = None,
+    dataset: Annotated[
+        Path | None, typer.Option("--dataset", metavar="PATH", help="With a file of answers: the data they belong to.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", metavar="NAME", help="With a file of answers: whose they are.")
+    ] = "imported",
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results.")] = None,
+    server: Server = None,
+    workdir: WorkdirOption = DEFAULT_WORKDIR,
+) -> None:
+    """Score stored or imported answers with other metrics; nothing is asked again."""
+    names = [name.strip() for item in metrics or [] for name in item.split(",") if name.strip()]
+    raise typer.Exit(asyncio.run(_evaluate(answers, names, dataset, model, out, server, workdir)))
+
+
+def report(
+    job_ids: Annotated[
+        list[str], typer.Argument(metavar="JOB_ID", help="Jobs; several give one report over all their runs.")
+    ],
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the report.")] = None,
+    server: Server = None,
+    workdir: WorkdirOption = DEFAULT_WORKDIR,
+) -> None:
+    """Write the report anew from stored results; over several jobs, one report for all."""
+    raise typer.Exit(asyncio.run(_report(job_ids, out, server, workdir)))
+
+
+async def _evaluate(
+    answers: str,
+    metrics: list[str],
+    dataset: Path | None,
+    model: str,
+    out: Path | None,
+    server: str | None,
+    workdir: Path,
+) -> int:
+    from vhb.connect import connected, settings
+    from vhb_shared.contracts.job import MetricSpec
+    from vhb_shared.errors import UserError
+
+    if not metrics:
+        raise UserError("Say which metrics: --metrics cer,wer (`vhb metrics list` shows them).")
+    specs = tuple(MetricSpec(name=name) for name in metrics)
+    if dataset is not None or Path(answers).suffix in (".csv", ".tsv", ".parquet"):
+        if dataset is None:
+            raise UserError(f"{answers} holds answers only: say which data they belong to, with --dataset.")
+        spec = _of_file(Path(answers), dataset, model, specs)
+        async with connected(settings(server, workdir)) as connection:
+            return await _run(connection, spec, Path.cwd(), out)
+    async with connected(settings(server, workdir)) as connection:
+        spec = _of_plan(await _plan(connection, answers), specs)
+        return await _run(connection, spec, None, out)
+
+
+async def _report(job_ids: list[str], out: Path | None, server: str | None, workdir: Path) -> int:
+    from vhb.connect import connected, settings
+
+    async with connected(settings(server, workdir)) as connection:
+        plans = [await _plan(connection, job_id) for job_id in dict.fromkeys(job_ids)]
+        return await _run(connection, _of_results(plans), None, out)
+
+
+async def _plan(connection: "Connection", job_id: str) -> "Plan":
+    from vhb.knowing import known_job
+    from vhb_shared.contracts.plan import Plan
+    from vhb_shared.errors import NotFound, UserError
+    from vhb_shared.store import layout
+
+    job = await known_job(connection.states, job_id)
+    try:
+        return Plan.model_validate_json(await connection.store.get(layout.plan(job_id)))
+    except NotFound:
+        raise UserError(f"Job {job_id} has nothing to work on: it was {job.status}.") from None
+
+
+def _of_file(file: Path, dataset: Path, model: str, metrics: "tuple[MetricSpec, ...]") -> "JobSpec":
+    from vhb_shared.contracts.job import JobSpec, ModelEntry, RunEntry, TaskEntry
+
+    task = TaskEntry(name=dataset.name or "data", dataset=str(dataset), metrics=metrics, answers=str(file))
+    return JobSpec(
+        name=f"evaluate {file.name}",
+        models=(ModelEntry(name=model, backend="imported"),),
+        tasks=(task,),
+        runs=(RunEntry(model=model, task=task.name),),
+        stages=("evaluation", "reporting"),
+    )
+
+
+def _of_plan(plan: "Plan", metrics: "tuple[MetricSpec, ...]") -> "JobSpec":
+    """The same runs with other metrics, on the answers they have."""
+    from vhb_shared.contracts.job import JobSpec, RunEntry
+
+    tasks = {run.task.name: run.task.model_copy(update={"metrics": metrics, "answers": None}) for run in plan.runs}
+    models = {run.model.name: run.model for run in plan.runs}
+    return JobSpec(
+        name=plan.spec.name,
+        models=tuple(models.values()),
+        tasks=tuple(tasks.values()),
+        runs=tuple(
+            RunEntry(model=run.model.name, task=run.task.name, name=run.name, answers=f"run:{run.results_run_id}")
+            for run in plan.runs
+        ),
+        stages=("evaluation", "reporting"),
+        shard_size=plan.spec.shard_size,
+    )
+
+
+def _of_results(plans: "list[Plan]") -> "JobSpec":
+    """The runs of all plans, as they are."""
+    from vhb_shared.contracts.job import JobSpec, ModelEntry, RunEntry, TaskEntry
+
+    models: dict[str, ModelEntry] = {}
+    tasks: dict[str, TaskEntry] = {}
+    entries: list[RunEntry] = []
+    names: set[str] = set()
+    for plan in plans:
+        for run in plan.runs:
+            # The results carry their own model and task; these entries only have to be consistent within this job.
+            model, task = _distinct(run.model, models), _distinct(run.task, tasks)
+            name = run.name if run.name not in names else f"{run.name} ({plan.job_id})"
+            names.add(name)
+            entries.append(RunEntry(model=model.name, task=task.name, name=name, results=f"run:{run.results_run_id}"))
+    return JobSpec(
+        name=" and ".join(dict.fromkeys(plan.spec.name for plan in plans))[:100],
+        models=tuple(models.values()),
+        tasks=tuple(tasks.values()),
+        runs=tuple(entries),
+        stages=("reporting",),
+    )
+
+
+def _distinct(entry: E, known: dict[str, E]) -> E:
+    name, count = entry.name, 1
+    while name in known and known[name] != entry.model_copy(update={"name": name}):
+        count += 1
+        name = f"{entry.name} #{count}"
+    known.setdefault(name, entry.model_copy(update={"name": name}))
+    return known[name]
+
+
+async def _run(connection: "Connection", spec: "JobSpec", base_dir: Path | None, out: Path | None) -> int:
+    from vhb import submission
+    from vhb.ending import finish
+    from vhb.screen import console
+    from vhb_shared.jobs.load import LoadedJob
+    from vhb_shared.jobs.validate import validate_job
+    from vhb_shared.registry.registry import Registry
+
+    registry = Registry.load()
+    validate_job(spec, registry)
+    loaded = LoadedJob(spec=spec, base_dir=base_dir)
+    bundled = await submission.self_contained(loaded, registry, connection.store, lambda line: None)
+    job_id = submission.new_job_id(spec.name)
+    await submission.submit(connection.bus, connection.store, bundled, job_id)
+    print(job_id, flush=True)
+    return await finish(connection, job_id, out, console(stderr=True))

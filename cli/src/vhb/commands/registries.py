@@ -1,0 +1,162 @@
+"""`vhb models|tasks|metrics|datasets|environments list|show`: what is registered, and what an entry says."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from vhb_shared.registry.plugins import PluginKind
+    from vhb_shared.registry.registry import Registry
+
+Beside = Annotated[
+    Path | None,
+    typer.Option("--beside", metavar="DIR", help="Also look into `registry/` in this folder, as for a job file there."),
+]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Its name.")]
+
+
+def _group(help_text: str) -> typer.Typer:
+    return typer.Typer(help=help_text, no_args_is_help=True)
+
+
+models = _group("Models that jobs can name.")
+tasks = _group("Tasks that jobs can name.")
+datasets = _group("Data sets that jobs can name, and readers of data formats.")
+metrics = _group("Metrics: their definitions and options.")
+environments = _group("Environments: where backends run.")
+
+
+@models.command("list")
+def list_models(beside: Beside = None) -> None:
+    """List all models."""
+    rows = []
+    for name, known in _registry(beside).models.items():
+        entry = known.entry
+        rows.append((name, entry.backend or "", entry.served_model, known.origin, entry.description or ""))
+    _table(("name", "backend", "model", "from", "description"), rows)
+
+
+@models.command("show")
+def show_model(name: NameArgument, beside: Beside = None) -> None:
+    """Show one model's entry."""
+    _yaml(_registry(beside).model(name))
+
+
+@tasks.command("list")
+def list_tasks(beside: Beside = None) -> None:
+    """List all tasks."""
+    rows = []
+    for name, known in _registry(beside).tasks.items():
+        entry = known.entry
+        asked = ", ".join(metric.name for metric in entry.metrics)
+        rows.append((name, entry.dataset or "(any)", asked, known.origin, entry.description or ""))
+    _table(("name", "dataset", "metrics", "from", "description"), rows)
+
+
+@tasks.command("show")
+def show_task(name: NameArgument, beside: Beside = None) -> None:
+    """Show one task's entry."""
+    _yaml(_registry(beside).task(name))
+
+
+@datasets.command("list")
+def list_datasets(beside: Beside = None) -> None:
+    """List all data sets, and the formats that can be read."""
+    found = _registry(beside).datasets
+    if not found:
+        print("No data set is registered. A job names a folder or a file, in one of these formats:")
+    else:
+        _table(
+            ("name", "source", "from", "description"),
+            [(n, r.entry.source, r.origin, r.entry.description or "") for n, r in found.items()],
+        )
+    _plugins("datasets", "format")
+
+
+@datasets.command("show")
+def show_dataset(name: NameArgument, beside: Beside = None) -> None:
+    """Show one data set's entry."""
+    _yaml(_registry(beside).dataset(name))
+
+
+@metrics.command("list")
+def list_metrics() -> None:
+    """List all metrics."""
+    from vhb_evaluator.metrics.registry import metric_class, metric_names, metric_package
+    from vhb_shared.errors import UserError
+
+    rows: list[tuple[str, ...]] = []
+    for name in metric_names():
+        try:
+            found = metric_class(name)
+            rows.append((name, found.version, found.direction, found.summary, metric_package(name)))
+        except UserError as error:
+            rows.append((name, "", "", str(error), ""))
+    _table(("name", "version", "better", "what", "package"), rows)
+
+
+@metrics.command("show")
+def show_metric(name: NameArgument) -> None:
+    """Show a metric's definition, options and source."""
+    import inspect
+
+    from vhb_evaluator.metrics.registry import metric_class, metric_package
+
+    found = metric_class(name.lower())
+    print(f"{found.name}@{found.version}: {found.summary}")
+    print(f"better:         {found.direction}")
+    print(f"groups:         {'pooled' if found.pooled else 'mean of samples'}")
+    print(f"normalisation:  {found.normalisation}")
+    print(f"profiles:       {', '.join(found.profiles) or 'none'}")
+    print(f"source:         {found.source}")
+    print(f"package:        {metric_package(name)}")
+    print(f"\n{inspect.getdoc(found) or ''}")
+
+
+@environments.command("list")
+def list_environments() -> None:
+    """List where backends can run."""
+    _plugins("environments", "environment")
+
+
+@environments.command("show")
+def show_environment(name: NameArgument) -> None:
+    """Show what an environment can do."""
+    from vhb_inference_agent.environments.registry import environment_type
+
+    kind = environment_type(name)
+    _yaml(kind.capabilities)
+
+
+def _registry(beside: Path | None) -> "Registry":
+    from vhb_shared.registry.registry import Registry
+
+    return Registry.load(beside)
+
+
+def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    from rich.text import Text
+
+    from vhb.screen import console, table
+
+    shown = table(*columns)
+    for row in sorted(rows):
+        shown.add_row(*(Text(cell) for cell in row))
+    console().print(shown)
+
+
+def _plugins(kind: "PluginKind", column: str) -> None:
+    from vhb_shared.registry.plugins import plugins
+
+    _table((column, "package"), [(plugin.name, plugin.package) for plugin in plugins(kind)])
+
+
+def _yaml(entry: object) -> None:
+    import yaml
+    from pydantic import BaseModel
+
+    assert isinstance(entry, BaseModel)
+    data = entry.model_dump(mode="json", exclude_unset=True) or entry.model_dump(mode="json")
+    print(yaml.safe_dump(data, allow_unicode=True, sort_keys=False), end="")

@@ -1,0 +1,69 @@
+"""`vhb validate`: everything that can be checked without a GPU."""
+
+import asyncio
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vhb.connect import JobFile
+
+
+def validate(
+    job: JobFile,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="For programs.")] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, metavar="N", help="At most this many samples of each task.")
+    ] = None,
+    skip_bad_rows: Annotated[
+        bool, typer.Option("--skip-bad-rows", metavar="", help="Leave bad rows out instead of refusing the job.")
+    ] = False,
+) -> None:
+    """Check a job file, its data, prompts and names, without running anything."""
+    asyncio.run(_validate(job, as_json, limit, skip_bad_rows))
+
+
+async def _validate(path: Path, as_json: bool, limit: int | None, skip_bad_rows: bool) -> None:
+    from vhb.submission import read_job, self_contained
+    from vhb_shared.jobs.expand import expand_job
+    from vhb_shared.store.directory import DirectoryStore
+
+    loaded, registry = read_job(path, limit=limit, skip_bad_rows=skip_bad_rows, here=True)
+    with tempfile.TemporaryDirectory(prefix="vhb-validate-") as scratch:
+        store = DirectoryStore(Path(scratch))
+        spec = await self_contained(loaded, registry, store, lambda line: None)
+        runs = await expand_job(spec, "validation", store)
+    rows = [
+        {
+            "name": run.name,
+            "model": run.model.name,
+            "task": run.task.name,
+            "dataset": run.dataset.name,
+            "dataset_digest": run.dataset.digest,
+            "samples": run.samples,
+            "skipped_rows": run.dataset.skipped_rows,
+            "shards": run.shards,
+            "stages": list(run.stages),
+            "metrics": [metric.name for metric in run.task.metrics],
+        }
+        for run in runs
+    ]
+    if as_json:
+        print(json.dumps({"job": spec.name, "runs": rows}, ensure_ascii=False))
+        return
+    from rich.text import Text
+
+    from vhb.screen import console, say, table
+
+    out = console()
+    say(out, f"{spec.name}: valid", "bold green")
+    shown = table("run", "model", "task", "samples", "metrics", right=("samples",))
+    for row, run in zip(rows, runs, strict=True):
+        metrics = ", ".join(metric.name for metric in run.task.metrics) or "(none: not evaluated)"
+        shown.add_row(Text(run.name), Text(run.model.name), Text(run.task.name), str(row["samples"]), metrics)
+    out.print(shown)
+    for run in runs:
+        if run.dataset.skipped_rows:
+            say(out, f"{run.name}: {run.dataset.skipped_rows} bad rows of its data set are left out", "yellow")

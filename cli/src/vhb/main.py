@@ -1,0 +1,92 @@
+"""The vhb command. Commands live in `vhb.commands`, one file each; heavy imports happen when a command runs."""
+
+import sys
+from collections.abc import Callable
+
+import typer
+
+from vhb.commands.clean import clean
+from vhb.commands.control import cancel, retry
+from vhb.commands.dlq import dlq
+from vhb.commands.doctor import doctor
+from vhb.commands.evaluate import evaluate, report
+from vhb.commands.events import events
+from vhb.commands.registries import datasets, environments, metrics, models, tasks
+from vhb.commands.results import results
+from vhb.commands.run import run
+from vhb.commands.schema import schema
+from vhb.commands.status import status, watch
+from vhb.commands.submit import submit
+from vhb.commands.up import up
+from vhb.commands.validate import validate
+
+app = typer.Typer(
+    name="vhb",
+    help="VLMHyperBench: compare vision-language models on your own documents.\n\n"
+    "Start with `vhb run JOB`: everything on this machine, from a job file to a report.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+_ALONE = "On this machine"
+_STACK = "On a running stack"
+_LOOK = "Look things up"
+
+_PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    _ALONE: (run, up, validate, doctor, clean),
+    _STACK: (submit, status, watch, results, events, cancel, retry, evaluate, report),
+    _LOOK: (schema,),
+}
+for panel, functions in _PANELS.items():
+    for function in functions:
+        app.command(rich_help_panel=panel)(function)
+app.add_typer(dlq, name="dlq", rich_help_panel=_STACK)
+for group, name in (
+    (models, "models"),
+    (tasks, "tasks"),
+    (metrics, "metrics"),
+    (datasets, "datasets"),
+    (environments, "environments"),
+):
+    app.add_typer(group, name=name, rich_help_panel=_LOOK)
+
+
+def main() -> None:
+    """Entry point: exit codes as in interface.md; a user's mistake is a sentence on stderr, never a traceback."""
+    try:
+        app()  # leaves by SystemExit: 0, the command's own code, 2 for a wrong call, 130 for Ctrl-C
+    except Exception as error:
+        sys.exit(_explain(error))
+
+
+def _explain(error: Exception) -> int:
+    from vhb_shared.bus.connection import Unreachable
+    from vhb_shared.errors import Unavailable, UserError
+
+    if isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        return _explain(error.exceptions[0])
+    if isinstance(error, UserError):
+        for problem in error.lines:
+            print(f"vhb: {problem}", file=sys.stderr)
+        return 2
+    if isinstance(error, (Unreachable, Unavailable)):
+        print(f"vhb: {error}", file=sys.stderr)
+        return 3
+    if isinstance(error, BrokenPipeError):  # `vhb events | head`: nobody reads on
+        sys.stdout = None
+        return 0
+    if _is_nats(error):
+        print(f"vhb: the server stopped answering ({error or type(error).__name__}); try again.", file=sys.stderr)
+        return 3
+    raise error
+
+
+def _is_nats(error: Exception) -> bool:
+    from nats.errors import Error
+
+    return isinstance(error, Error)
+
+
+if __name__ == "__main__":
+    main()

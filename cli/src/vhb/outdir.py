@@ -1,0 +1,78 @@
+"""The folder that `vhb run` writes to: whose results it holds, and whether it may be used."""
+
+import shutil
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from vhb_shared.errors import UserError
+
+_OURS = ("report.md", "report.html", "metrics.csv", "job.json", "runs", ".vhb-run.json")
+
+
+class Marker(BaseModel):
+    """Which job a folder belongs to: written when the job is submitted, so that an interrupted run can go on."""
+
+    job_id: str
+    spec_hash: str
+
+
+class OutDir:
+    """One results folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._marker_file = path / ".vhb-run.json"
+
+    def marker(self) -> Marker | None:
+        """Which job it belongs to; None when it is new."""
+        try:
+            return Marker.model_validate_json(self._marker_file.read_text())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError):
+            raise UserError(f"{self._marker_file} is damaged; give another --out, or --overwrite.") from None
+
+    def check(self, overwrite: bool) -> None:
+        """Raises UserError unless it is new, empty, or holds results of ours."""
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"--out {self.path} is a file; give a folder.")
+        if overwrite or not self.path.exists() or self._marker_file.exists() or not any(self.path.iterdir()):
+            return
+        raise UserError(f"--out {self.path} holds other files; give another folder, or --overwrite.")
+
+    def resume(self, spec_hash: str, overwrite: bool) -> str | None:
+        """The job to go on with, if the folder belongs to this very job.
+
+        Raises:
+            UserError: it belongs to another job, and `overwrite` is not given.
+        """
+        if overwrite:
+            self.clear()
+            return None
+        marker = self.marker()
+        if marker is None:
+            return None
+        if marker.spec_hash != spec_hash:
+            raise UserError(
+                f"--out {self.path} holds the results of another job ({marker.job_id}), or this job or its data "
+                "changed since; give another folder, or --overwrite."
+            )
+        return marker.job_id
+
+    def begin(self, marker: Marker) -> None:
+        """Marks the folder as this job's."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._marker_file.write_text(marker.model_dump_json())
+        except OSError as error:
+            raise UserError(f"--out {self.path} cannot be written: {error.strerror}.") from None
+
+    def clear(self) -> None:
+        """Removes results of ours; leaves other files alone."""
+        for name in _OURS:
+            path = self.path / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)

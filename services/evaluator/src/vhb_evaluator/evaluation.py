@@ -1,0 +1,209 @@
+"""One run's evaluation on local files: blocking work, for a worker thread."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+import structlog
+
+from vhb_evaluator.aggregation import BY_ID, GENERAL, LEVELS, aggregate_lazily, headlines
+from vhb_evaluator.collection import ImportedAnswers, Missing, from_part
+from vhb_evaluator.errors import EvaluationFailed
+from vhb_evaluator.metrics.registry import BoundMetric
+from vhb_evaluator.scoring import SAMPLE_FIELDS, score_bound
+from vhb_evaluator.tables import ANSWER_SCHEMA, SCORE_SCHEMA, Spool, typed, write_csv, write_parquet
+from vhb_shared.contracts.plan import RunSpec
+from vhb_shared.contracts.results import ANSWERS_CSV_COLUMNS, MetricValue, OutcomeCounts
+from vhb_shared.datasets.selection import run_samples
+
+log = structlog.get_logger()
+
+_BATCH_SIZE = 32 << 20
+"""Bytes of answers scored in one go."""
+_OLD_NAMES = {"overall": GENERAL}
+"""What the earlier tool called an aggregator."""
+
+
+def read_samples(samples: Path, run: RunSpec, offset: int, count: int) -> pl.DataFrame:
+    """What scoring needs of some of a run's samples, in data set order."""
+    return run_samples(samples, run).slice(offset, count).select(SAMPLE_FIELDS).collect()
+
+
+def read_part(path: Path) -> pl.DataFrame:
+    """A part of the answers.
+
+    Raises:
+        EvaluationFailed: it is not a parquet file.
+    """
+    try:
+        return pl.read_parquet(path)
+    except pl.exceptions.PolarsError as error:
+        raise EvaluationFailed(f"{path.name} cannot be read: {error}") from error
+
+
+class StoredShard(NamedTuple):
+    """What the storage holds of a shard."""
+
+    shard: int
+    part: Path | None
+    """Its committed answers, None when none was committed."""
+    scores: Path | None
+    """Their scores, None when not computed yet."""
+
+
+class RunEvaluation:
+    """Gathers answers and scores in the order of the samples, then writes the run's files.
+
+    Memory does not grow with the run: rows wait in files below `folder`. Used by one thread at a time.
+    """
+
+    def __init__(self, run: RunSpec, metrics: tuple[BoundMetric, ...], samples: Path, folder: Path) -> None:
+        """Args:
+        run: what is evaluated.
+        metrics: empty when nothing is to be scored.
+        samples: samples.parquet of the data set.
+        folder: an empty folder of this evaluation's own; the caller removes it.
+
+        Raises:
+            EvaluationFailed: the task asks for an unknown aggregator.
+        """
+        self._run = run
+        self._metrics = metrics
+        self._samples = samples
+        self._folder = folder
+        self._answers = Spool(folder / "answers", ANSWER_SCHEMA)
+        self._scores = Spool(folder / "scores", SCORE_SCHEMA)
+        self._aggregators = tuple(dict.fromkeys(_OLD_NAMES.get(name, name) for name in run.task.aggregators))
+        for name in self._aggregators:
+            if name not in LEVELS:
+                raise EvaluationFailed(
+                    f"unknown aggregator {name!r} of task {run.task.name!r}; known are {', '.join(LEVELS)}"
+                )
+        self.counts = OutcomeCounts()
+
+    def add_shards(self, shards: Sequence[StoredShard], missing: Missing) -> list[tuple[int, pl.DataFrame]]:
+        """Takes in the next shards.
+
+        Args:
+            shards: consecutive ones; all calls together go through the run in order.
+            missing: what becomes of samples without an answer.
+
+        Returns:
+            Shard and scores, for each stored part whose scores had to be computed here.
+
+        Raises:
+            EvaluationFailed: an unreadable part, or a metric that failed.
+        """
+        computed: list[tuple[int, pl.DataFrame]] = []
+        batch = _Batch(self._metrics)
+        for stored, samples in zip(shards, self._samples_of(shards), strict=True):
+            answers = from_part(samples, read_part(stored.part) if stored.part is not None else None, missing)
+            self._take(answers)
+            known = self._known_scores(stored, samples)
+            if known is None:
+                batch.add(stored, samples, answers)
+            # Rows leave in the order of the shards: what waits goes before what is known.
+            if known is not None or batch.size >= _BATCH_SIZE:
+                computed += self._scored(batch)
+                batch = _Batch(self._metrics)
+            if known is not None:
+                self._scores.append(known)
+        return computed + self._scored(batch)
+
+    def _samples_of(self, shards: Sequence[StoredShard]) -> Iterator[pl.DataFrame]:
+        ranges = [self._run.shard_range(stored.shard) for stored in shards]
+        start = ranges[0][0]
+        samples = read_samples(self._samples, self._run, start, sum(count for _, count in ranges))
+        return (samples.slice(offset - start, count) for offset, count in ranges)
+
+    def _known_scores(self, stored: StoredShard, samples: pl.DataFrame) -> pl.DataFrame | None:
+        """The stored scores of a part, if they are of these metrics; empty when nothing is to be scored."""
+        if not self._metrics:
+            return pl.DataFrame(schema=SCORE_SCHEMA)
+        if stored.scores is None:
+            return None
+        table = read_part(stored.scores)
+        if table.height != samples.height * len(self._metrics) or not set(SCORE_SCHEMA) <= set(table.columns):
+            return None
+        return table.select(typed(SCORE_SCHEMA))
+
+    def _scored(self, batch: "_Batch") -> list[tuple[int, pl.DataFrame]]:
+        tables = batch.score()
+        for _, table in tables:
+            self._scores.append(table)
+        return [(stored.shard, table) for stored, table in tables if stored.part is not None]
+
+    def add_imported(self, imported: ImportedAnswers, offset: int, count: int) -> None:
+        """Takes in the next samples with answers made elsewhere.
+
+        Raises:
+            EvaluationFailed: unreadable answers, or a metric that failed.
+        """
+        samples = read_samples(self._samples, self._run, offset, count)
+        answers = imported.answers(samples)
+        self._take(answers)
+        if self._metrics:
+            self._scores.append(score_bound(samples, answers, self._metrics))
+
+    def finish(self) -> tuple[dict[str, Path], tuple[MetricValue, ...]]:
+        """Writes answers, scores and metric rows.
+
+        Returns:
+            Local files by their name in the results folder, and the headline metrics.
+        """
+        answers = self._answers.scan()
+        files = {
+            "answers.parquet": write_parquet(answers, self._folder / "answers.parquet"),
+            "answers.csv": write_csv(answers.select(ANSWERS_CSV_COLUMNS), self._folder / "answers.csv"),
+        }
+        if not self._metrics:
+            return files, ()
+        scores = self._scores.scan()
+        files["scores.parquet"] = write_parquet(scores, self._folder / "scores.parquet")
+        rows = aggregate_lazily(scores, self._run.name, self._run.model.name, self._run.task.name)
+        table = pl.scan_parquet(write_parquet(rows, self._folder / "metrics.parquet"))
+        files["metrics.csv"] = write_csv(table, self._folder / "metrics.csv")
+        for name in self._aggregators:
+            level = table.filter(pl.col("level") == name)
+            files[f"metrics_{name}.csv"] = write_csv(level, self._folder / f"metrics_{name}.csv")
+        self._tell_of_unscorable(table)
+        return files, headlines(table.filter(pl.col("level") == GENERAL).collect())
+
+    def _take(self, answers: pl.DataFrame) -> None:
+        self.counts += OutcomeCounts.of(answers["outcome"])
+        self._answers.append(answers)
+
+    def _tell_of_unscorable(self, metrics: pl.LazyFrame) -> None:
+        missing = (
+            metrics.filter((pl.col("level") == BY_ID) & (pl.col("n_scored") + pl.col("n_failed") < pl.col("n")))
+            .select(pl.col("group").n_unique())
+            .collect()
+            .item()
+        )
+        if missing:
+            log.warning("samples without a reference were not scored", run_id=self._run.run_id, samples=missing)
+
+
+class _Batch:
+    """Shards scored in one go: a call to a metric costs the same for one sample as for hundreds."""
+
+    def __init__(self, metrics: tuple[BoundMetric, ...]) -> None:
+        self._metrics = metrics
+        self._shards: list[tuple[StoredShard, pl.DataFrame, pl.DataFrame]] = []
+        self.size = 0
+        """Bytes of the answers, in memory."""
+
+    def add(self, stored: StoredShard, samples: pl.DataFrame, answers: pl.DataFrame) -> None:
+        self._shards.append((stored, samples, answers))
+        self.size += int(answers.estimated_size())
+
+    def score(self) -> list[tuple[StoredShard, pl.DataFrame]]:
+        if not self._shards:
+            return []
+        shards, samples, answers = zip(*self._shards, strict=True)
+        table = score_bound(pl.concat(samples), pl.concat(answers), self._metrics)
+        sizes = [each.height * len(self._metrics) for each in samples]
+        starts = itertools.accumulate(sizes, initial=0)
+        return [(stored, table.slice(start, size)) for stored, start, size in zip(shards, starts, sizes, strict=False)]

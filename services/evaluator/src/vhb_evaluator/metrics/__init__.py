@@ -1,0 +1,1 @@
+"""Metrics: the contract in `base`, one file each, the list in `registry`."""

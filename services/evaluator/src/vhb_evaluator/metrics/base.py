@@ -1,0 +1,78 @@
+"""The contract of a metric."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+import polars as pl
+
+Direction = Literal["higher", "lower"]
+Need = Literal["text", "references"]
+
+PAIR_COLUMNS: tuple[str, ...] = ("row", "answer", "references", "raw_answer", "raw_references")
+"""What a metric is given, one row per sample:
+
+- `row` (u32): names the sample in this batch; results are joined on it, never by position
+- `answer` (str): normalised, never null, at most `normalisation.MAX_SCORED_CHARS` characters
+- `references` (list[str]): normalised, at least one, none null
+- `raw_answer`, `raw_references`: the same before normalisation, bounded as well
+"""
+
+
+class Metric(ABC):
+    """Scores a batch of answers against their references.
+
+    A metric is registered under its `name` in the entry-point group `vhb.metrics`. It holds no state but its profile,
+    and is used from a worker thread. Whatever its methods raise becomes a failure of the run's evaluation, never a
+    score.
+    """
+
+    name: ClassVar[str]
+    """The id in job files: lower case."""
+    version: ClassVar[str] = "1"
+    """Changes whenever the same answers would score differently."""
+    summary: ClassVar[str]
+    """One line for lists of metrics."""
+    direction: ClassVar[Direction]
+    """Which way is better."""
+    source: ClassVar[str]
+    """Where the definition comes from."""
+    needs: ClassVar[tuple[Need, ...]] = ("text", "references")
+    """What a sample must have to be scored."""
+    normalisation: ClassVar[str] = "text@1"
+    """The profile used unless the job names another one."""
+    profiles: ClassVar[tuple[str, ...]] = ()
+    """Named variants beside the default, each reproducing a known tool."""
+    pooled: ClassVar[bool] = False
+    """True: a group's value is sum(numerator) / sum(denominator), weighing samples by their denominator.
+    False: the mean of the samples' values (every denominator is 1)."""
+
+    def __init__(self, profile: str | None = None) -> None:
+        """Args:
+        profile: one of `profiles`, or None for the default; the registry has checked it.
+        """
+        self.profile = profile
+
+    @abstractmethod
+    def score(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """Scores every sample of a batch.
+
+        Args:
+            pairs: columns `PAIR_COLUMNS`; never empty.
+
+        Returns:
+            One row per row of `pairs`, in any order: `row` (u32), `numerator` (f64), `denominator` (f64, 1 unless
+            pooled), and optionally `unparsable` (bool: the answer could not be read for this metric, and is scored as
+            what the model deserves for that). A denominator of 0 stands for the value 0 when the numerator is 0,
+            else 1; the same holds for a group whose denominators add up to 0.
+        """
+
+    def worst_answers(self, pairs: pl.DataFrame) -> pl.Expr:
+        """The answer a failed sample is taken to have given in the worst case: an empty one."""
+        return pl.lit("", dtype=pl.String)
+
+    def best_answers(self, pairs: pl.DataFrame) -> pl.Expr:
+        """The answer a failed sample is taken to have given in the best case: its longest reference, as it stands,
+        which for a pooled metric is the right answer that weighs most."""
+        references = pl.col("raw_references")
+        longest = references.list.eval(pl.element().str.len_chars()).list.arg_max()
+        return references.list.get(longest)

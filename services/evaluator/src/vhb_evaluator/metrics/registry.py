@@ -1,0 +1,92 @@
+"""The metrics by name: what packages register under `vhb.metrics`, ours in this member's pyproject.toml.
+
+To add a metric: one file beside its siblings, one line under `[project.entry-points."vhb.metrics"]`, golden cases.
+"""
+
+from typing import NamedTuple
+
+from vhb_evaluator import normalisation
+from vhb_evaluator.metrics.base import Metric
+from vhb_shared.contracts.job import MetricSpec
+from vhb_shared.errors import UserError
+from vhb_shared.registry.plugins import load_plugin, plugin, plugin_names
+
+
+class BoundMetric(NamedTuple):
+    """A metric with the options a job gave it."""
+
+    metric: Metric
+    label: str
+    """`cer`, `cer@text-lower@1`, `anls[vlmevalkit]`: the id, with what differs from the metric's own settings."""
+    normalisation: str
+    """Full name of the profile."""
+
+
+def metric_names() -> tuple[str, ...]:
+    """Every registered metric id, sorted; imports none of them."""
+    return plugin_names("metrics")
+
+
+def metric_package(name: str) -> str:
+    """The installed package that registers a metric, with its version.
+
+    Raises:
+        UserError: unknown metric, or two packages claim the name.
+    """
+    return plugin("metrics", name).package
+
+
+def metric_class(name: str) -> type[Metric]:
+    """Imports a metric.
+
+    Raises:
+        UserError: unknown metric (the nearest known one is named), two packages claim the name, or the package that
+            registers it is broken (it is named).
+    """
+    found = load_plugin("metrics", name, Metric)
+    missing = [field for field in ("summary", "direction", "source") if not hasattr(found, field)]
+    if missing:
+        known = plugin("metrics", name)
+        raise known.broken(f"{known.target} does not say its {', '.join(missing)}; upgrade")
+    return found
+
+
+def bind(spec: MetricSpec) -> BoundMetric:
+    """Makes a metric with the options of a job.
+
+    Raises:
+        UserError: as `metric_class`; or an unknown normalisation or profile; or the metric refuses its options.
+    """
+    found = metric_class(spec.name)
+    if spec.profile is not None and spec.profile not in found.profiles:
+        known = f"known are {', '.join(found.profiles)}" if found.profiles else "it has none; leave `profile` out"
+        raise UserError(f"unknown profile {spec.profile!r} of metric {found.name!r}: {known}")
+    own = normalisation.resolve(found.normalisation)
+    chosen = normalisation.resolve(spec.normalisation) if spec.normalisation is not None else own
+    label = found.name
+    if spec.profile is not None:
+        label += f"[{spec.profile}]"
+    if chosen != own:
+        label += f"@{chosen}"
+    try:
+        return BoundMetric(found(spec.profile), label, chosen)
+    except Exception as error:
+        raise UserError(f"metric {label!r} cannot be made: {type(error).__name__}: {error}") from error
+
+
+def bind_all(specs: tuple[MetricSpec, ...]) -> tuple[BoundMetric, ...]:
+    """Makes all metrics of a task, in order; the same one asked for twice is computed once.
+
+    Raises:
+        UserError: as `bind`.
+    """
+    return tuple({bound.label: bound for bound in map(bind, specs)}.values())
+
+
+def higher_is_better(label: str) -> bool:
+    """The direction of a metric by its label (`cer@text-lower@1`).
+
+    Raises:
+        UserError: as `metric_class`.
+    """
+    return metric_class(label.partition("[")[0].partition("@")[0]).direction == "higher"

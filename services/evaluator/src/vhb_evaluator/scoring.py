@@ -1,0 +1,154 @@
+"""From answers to scores: one row per sample and metric."""
+
+from importlib.metadata import PackageNotFoundError
+
+import polars as pl
+
+from vhb_evaluator.errors import EvaluationFailed
+from vhb_evaluator.metrics.registry import BoundMetric, bind_all, metric_package
+from vhb_evaluator.normalisation import normalised
+from vhb_evaluator.tables import SCORE_SCHEMA, typed
+from vhb_shared.contracts.job import MetricSpec
+from vhb_shared.errors import UserError
+
+SAMPLE_FIELDS: tuple[str, ...] = ("index", "id", "doc_class", "question_type", "references")
+"""What scoring needs of a sample."""
+
+_MISSING = ("failed", "withdrawn")
+
+
+def score(samples: pl.DataFrame, answers: pl.DataFrame, metrics: tuple[MetricSpec, ...]) -> pl.DataFrame:
+    """Scores answers with every metric.
+
+    Status of a row, in this order: `failed` or `withdrawn` (there is no answer; the value is null, and the worst and
+    best columns say what an empty and a perfect answer would have counted), `no_reference` (nothing to compare with;
+    value and bounds are null), `unparsable` (scored as the metric says), `scored`. Empty, truncated and refused
+    answers are scored as what the model said. A sample without any answer row counts as failed.
+
+    Args:
+        samples: at least `SAMPLE_FIELDS`; one row per sample to score.
+        answers: at least `index`, `id`, `model_answer`, `outcome`; joined by index and id, in any order.
+        metrics: what to compute; the same one twice counts once.
+
+    Returns:
+        Columns `SCORE_COLUMNS`, ordered by index, then by metric as asked for.
+
+    Raises:
+        UserError: an unknown metric, normalisation or profile, or a package whose metric cannot be imported.
+        EvaluationFailed: a metric raised, or returned something else than it should.
+    """
+    return score_bound(samples, answers, bind_all(metrics))
+
+
+def score_bound(samples: pl.DataFrame, answers: pl.DataFrame, metrics: tuple[BoundMetric, ...]) -> pl.DataFrame:
+    """`score` with metrics already made."""
+    rows = (
+        samples.select(
+            pl.col("index").cast(pl.UInt32),
+            pl.col("id").cast(pl.String),
+            pl.col("doc_class").cast(pl.String),
+            pl.col("question_type").cast(pl.String),
+            pl.col("references").cast(pl.List(pl.String)).list.drop_nulls().alias("raw_references"),
+        )
+        .join(
+            answers.select(
+                pl.col("index").cast(pl.UInt32), pl.col("id").cast(pl.String), "outcome", answer="model_answer"
+            ),
+            on=["index", "id"],
+            how="left",
+            validate="1:1",
+            maintain_order="left",
+        )
+        .with_columns(pl.col("outcome").fill_null("failed"))
+        .with_row_index("row")
+        .with_columns(
+            pl.when(pl.col("outcome").is_in(_MISSING))
+            .then("outcome")
+            .when(pl.col("raw_references").list.len().fill_null(0) == 0)
+            .then(pl.lit("no_reference"))
+            .otherwise(pl.lit("scored"))
+            .alias("status")
+        )
+    )
+    tables = [_metric_rows(rows, bound).with_columns(order=pl.lit(place)) for place, bound in enumerate(metrics)]
+    if not tables:
+        return pl.DataFrame(schema=SCORE_SCHEMA)
+    return pl.concat(tables).sort("index", "row", "order").select(SCORE_SCHEMA.names())
+
+
+def _metric_rows(rows: pl.DataFrame, bound: BoundMetric) -> pl.DataFrame:
+    metric = bound.metric
+    comparable = rows.filter(pl.col("raw_references").list.len() > 0).select(
+        "row",
+        "status",
+        normalised(pl.col("answer").fill_null(""), "none@1").alias("raw_answer"),
+        pl.col("raw_references").list.eval(normalised(pl.element(), "none@1")),
+        pl.col("raw_references").list.eval(normalised(pl.element(), bound.normalisation)).alias("references"),
+    )
+    given = comparable.filter(pl.col("status") == "scored").drop("status")
+    missing = comparable.filter(pl.col("status") != "scored").drop("status")
+    try:
+        worst = missing.with_columns(metric.worst_answers(missing).alias("raw_answer"))
+        best = missing.with_columns(metric.best_answers(missing).alias("raw_answer"))
+        scored, lowest, highest = (_run(bound, pairs) for pairs in (given, worst, best))
+    except EvaluationFailed:
+        raise
+    except Exception as error:  # a metric may be anybody's code
+        raise EvaluationFailed(f"{_told(bound)} failed: {type(error).__name__}: {error}") from error
+    table = rows.join(scored, on="row", how="left", maintain_order="left")
+    for case, bounds in (("worst", lowest), ("best", highest)):
+        named = bounds.select("row", *(pl.col(name).alias(f"{case}_{name}") for name in _PAIR))
+        # A scored sample is what it is, in the worst and in the best case.
+        table = table.join(named, on="row", how="left", maintain_order="left").with_columns(
+            pl.coalesce(f"{case}_{name}", name).alias(f"{case}_{name}") for name in _PAIR
+        )
+    return table.with_columns(
+        pl.lit(bound.label).alias("metric"),
+        pl.lit(str(metric.version)).alias("metric_version"),
+        pl.lit(bound.normalisation).alias("normalisation"),
+        pl.when(pl.col("unparsable")).then(pl.lit("unparsable")).otherwise("status").alias("status"),
+        ratio(pl.col("numerator"), pl.col("denominator")).alias("value"),
+    ).select("row", *typed(SCORE_SCHEMA))
+
+
+_PAIR = ("numerator", "denominator")
+_TOO_LARGE = 1e12
+"""Beyond this a sum over a large run would leave the exact range of `aggregation`."""
+
+
+def ratio(numerator: pl.Expr, denominator: pl.Expr) -> pl.Expr:
+    """numerator / denominator; over 0 it is 0 when the numerator is 0, else 1; null where either is null."""
+    return (
+        pl.when(denominator != 0)
+        .then(numerator / denominator)
+        .when(denominator.is_not_null() & numerator.is_not_null())
+        .then((numerator != 0).cast(pl.Float64))
+    )
+
+
+def _run(bound: BoundMetric, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Scores a batch and checks what came back: `row`, `numerator`, `denominator`, `unparsable`."""
+    shape = pl.Schema({"row": pl.UInt32(), **dict.fromkeys(_PAIR, pl.Float64()), "unparsable": pl.Boolean()})
+    if pairs.is_empty():
+        return pl.DataFrame(schema=shape)
+    answered = pairs.with_columns(normalised(pl.col("raw_answer"), bound.normalisation).alias("answer"))
+    found = bound.metric.score(answered)
+    if "unparsable" not in found.columns:
+        found = found.with_columns(pl.lit(False).alias("unparsable"))
+    found = found.select(pl.col(name).cast(kind) for name, kind in shape.items())
+    if found.height != pairs.height or set(found["row"]) != set(pairs["row"]):
+        raise EvaluationFailed(
+            f"{_told(bound)} returned {found.height} rows that do not match its {pairs.height} samples"
+        )
+    if not found.select(pl.all_horizontal((pl.col(*_PAIR).abs() < _TOO_LARGE).fill_null(False).all())).item():
+        raise EvaluationFailed(
+            f"{_told(bound)} returned a score that is null, not a number, or not below {_TOO_LARGE:g}"
+        )
+    return found
+
+
+def _told(bound: BoundMetric) -> str:
+    try:
+        return f"metric {bound.label!r} of package {metric_package(bound.metric.name)}"
+    except (UserError, PackageNotFoundError):
+        return f"metric {bound.label!r}"

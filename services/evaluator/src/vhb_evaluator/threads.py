@@ -1,0 +1,40 @@
+"""Blocking work away from the event loop, and what its errors mean."""
+
+import asyncio
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import polars as pl
+
+from vhb_evaluator.errors import EvaluationFailed
+from vhb_shared.errors import Unavailable, UserError
+from vhb_shared.store.local import disk_errors
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_DISK_FULL = ("os error 28", "os error 122")
+"""ENOSPC and EDQUOT as Polars words them when it writes parquet."""
+
+
+async def threaded(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Runs Polars and file work in a thread.
+
+    Raises:
+        Unavailable: the disk is full or does not answer, or a cached file was evicted before it was read.
+        EvaluationFailed: a mistake of the user, such as a metric that is not installed here, or data that Polars
+            cannot work with.
+    """
+
+    def guarded() -> T:
+        with disk_errors("evaluating a run"):
+            return work(*args, **kwargs)
+
+    try:
+        return await asyncio.to_thread(guarded)
+    except UserError as error:
+        raise EvaluationFailed(str(error)) from error
+    except (OSError, pl.exceptions.PolarsError) as error:
+        if isinstance(error, OSError) or any(code in str(error) for code in _DISK_FULL):
+            raise Unavailable(f"the evaluator cannot use its disk: {error}") from error
+        raise EvaluationFailed(f"the results could not be computed: {error}") from error

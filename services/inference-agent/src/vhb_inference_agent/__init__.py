@@ -1,0 +1,1 @@
+"""Owns a host: starts backends and feeds them shards."""

@@ -1,0 +1,29 @@
+"""Settings of the inference agent."""
+
+import os
+import socket
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class AgentSettings(BaseSettings):
+    """From the environment, prefix VHB_AGENT_."""
+
+    model_config = SettingsConfigDict(env_prefix="VHB_AGENT_", extra="ignore")
+
+    name: str = Field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
+    """Names the agent in events and its directory on disk; stable over restarts where given."""
+    directory: Path = Path(".vhb/agent")
+    """Checkpoints and logs of this agent."""
+    checkpoints: Path | None = None
+    """Answers of shards in flight; shared by all agents of a host. None: a folder in `directory`."""
+    environments: Path = Path(".vhb/environments")
+    """Built environments; shared by all agents of a host."""
+    slots: int = Field(1, ge=1)
+    """Backends that run on this host at once."""
+    remote_slots: int = Field(16, ge=1)
+    """Backends elsewhere (remote APIs) fed by this agent at once."""
+    idle_s: float = Field(60, ge=0)
+    """How long a backend nobody wants is kept warm, unless another one needs its place."""

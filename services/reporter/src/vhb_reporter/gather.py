@@ -1,0 +1,174 @@
+"""Reads a job's or a run's stored results into a `Report`. What is missing is shown as missing, never guessed."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+
+from vhb_reporter import results
+from vhb_reporter.files import ReportFiles
+from vhb_reporter.grouping import Direction, compared, labelled
+from vhb_reporter.model import Report, RunStatus, RunView, Timings
+from vhb_reporter.samples import SamplePicker, Tables
+from vhb_shared.contracts.plan import Plan, RunSpec
+from vhb_shared.contracts.results import METRIC_COLUMNS, OutcomeCounts
+from vhb_shared.contracts.state import JobState, RunState
+from vhb_shared.errors import NotFound
+from vhb_shared.store.base import ObjectStore
+
+FAILURES_SHOWN = 20
+"""Samples without an answer that are listed per run."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A run as read: its view, the tables behind it, its metrics as text, the directions of its metrics."""
+
+    view: RunView
+    tables: Tables
+    metrics: pl.DataFrame | None
+    directions: Direction
+
+
+class Gatherer:
+    """Reads results. See `ReporterHandlers` for the arguments."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        pinned: Callable[[str], Awaitable[Path]],
+        load_run_state: Callable[[str], Awaitable[RunState]],
+        load_job_state: Callable[[str], Awaitable[JobState]],
+    ) -> None:
+        self._store = store
+        self._pinned = pinned
+        self._load_run_state = load_run_state
+        self._load_job_state = load_job_state
+
+    async def run_report(self, spec: RunSpec) -> Report:
+        """The report of one run; without images, for it is Markdown only."""
+        async with ReportFiles(self._store, self._pinned) as files:
+            return await self._report([await self._read(spec, files)], files, scope_is_job=False)
+
+    async def job_report(self, plan: Plan) -> tuple[Report, bytes]:
+        """The report of a job, and its metrics.csv: the rows of all runs at all levels but by_id."""
+        try:
+            submitted_at = (await self._load_job_state(plan.job_id)).submitted_at
+        except NotFound:
+            submitted_at = ""
+        async with ReportFiles(self._store, self._pinned) as files:
+            # One run after the other: what is held is one run's aggregates, not all runs' tables.
+            read = [await self._read(spec, files) for spec in plan.runs]
+            report = await self._report(read, files, scope_is_job=True)
+        report = replace(
+            report,
+            job_id=plan.job_id,
+            title=plan.spec.name,
+            planned_at=plan.created_at,
+            submitted_at=submitted_at,
+            software=plan.software,
+        )
+        return report, await asyncio.to_thread(_metrics_csv, read)
+
+    async def _report(self, read: Sequence[_Read], files: ReportFiles, *, scope_is_job: bool) -> Report:
+        views = labelled([item.view for item in read])
+        directions: dict[str, bool] = {}
+        for item in read:
+            directions |= item.directions
+        groups = compared(views, directions)
+        picker = SamplePicker(files, {item.view.spec.run_id: item.tables for item in read})
+        cards, choice = await picker.pick(groups, with_images=scope_is_job)
+        first = views[0].spec if views else None
+        return Report(
+            scope="job" if scope_is_job else "run",
+            job_id=first.job_id if first else "",
+            title=first.name if first else "",
+            runs=views,
+            groups=groups,
+            cards=cards,
+            choice=choice,
+        )
+
+    async def _read(self, spec: RunSpec, files: ReportFiles) -> _Read:
+        source = spec.results_run_id
+        answers = await files.result(source, "answers.parquet")
+        scores = await files.result(source, "scores.parquet")
+        metrics_csv = await files.result(source, "metrics.csv")
+        environment = await files.result(source, "environment.json")
+        state = await self._state(spec.run_id)
+        # Only-reporting runs show another run's results: its state knows the directions of its metrics.
+        shown = state if source == spec.run_id else await self._state(source)
+        tables = Tables(answers, scores)
+        return await asyncio.to_thread(_view, spec, tables, metrics_csv, environment, state, shown)
+
+    async def _state(self, run_id: str) -> RunState | None:
+        try:
+            return await self._load_run_state(run_id)
+        except NotFound:
+            return None
+
+
+def _view(
+    spec: RunSpec,
+    tables: Tables,
+    metrics_csv: Path | None,
+    environment: Path | None,
+    state: RunState | None,
+    shown: RunState | None,
+) -> _Read:
+    metrics = results.read_metrics(metrics_csv) if metrics_csv else None
+    directions: Direction = results.read_directions(tables.scores) if tables.scores else {}
+    if shown is not None:
+        directions |= {value.metric: value.higher_is_better for value in shown.metrics}
+    answers = tables.answers
+    counts = results.read_counts(answers) if answers else (state.counts if state else OutcomeCounts())
+    view = RunView(
+        spec=spec,
+        label=spec.model.name,
+        status=_status(state, answers is not None),
+        reason=state.failure.message if state and state.failure else None,
+        counts=counts,
+        metrics=results.metric_rows(metrics) if metrics is not None else (),
+        scored=tables.scores is not None,
+        timings=results.read_timings(answers) if answers else Timings(),
+        failures=results.read_failures(answers, FAILURES_SHOWN) if answers and counts.not_answered else (),
+        environment=_environment(environment),
+    )
+    return _Read(view, tables, metrics, directions)
+
+
+def _status(state: RunState | None, has_answers: bool) -> RunStatus:
+    if state is not None and state.status in ("failed", "cancelled"):
+        return "failed" if state.status == "failed" else "cancelled"
+    if has_answers:
+        return "completed"
+    return "failed" if state is not None and state.failure is not None else "incomplete"
+
+
+def _environment(path: Path | None) -> Mapping[str, object]:
+    """What the agent noted about where the run's answers came from; unreadable is as good as missing."""
+    if path is None:
+        return {}
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {"environment": content}
+
+
+def _metrics_csv(read: Sequence[_Read]) -> bytes:
+    """All runs' rows under the names they have in this job (stored results may carry another job's)."""
+    frames = [
+        item.metrics.with_columns(
+            pl.lit(item.view.spec.name).alias("run"),
+            pl.lit(item.view.spec.model.name).alias("model"),
+            pl.lit(item.view.spec.task.name).alias("task"),
+        )
+        for item in read
+        if item.metrics is not None
+    ]
+    empty = pl.DataFrame(schema=dict.fromkeys(METRIC_COLUMNS, pl.String))
+    return pl.concat([empty, *frames]).write_csv(line_terminator="\r\n").encode()

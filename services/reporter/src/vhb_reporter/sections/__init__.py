@@ -1,0 +1,1 @@
+"""Sections of a report: one contract, one file per section, one visible list."""

@@ -1,0 +1,62 @@
+"""Models by metrics, one table per comparison."""
+
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
+
+from vhb_reporter.model import ComparisonGroup, MetricRow, Report, RunView
+from vhb_reporter.sections.template import TemplateSection
+
+
+class Cell(NamedTuple):
+    """One value of the table."""
+
+    row: MetricRow | None
+    best: bool
+
+
+class Line(NamedTuple):
+    """One run of the table; `sample` counts come from its first metric."""
+
+    run: RunView
+    cells: tuple[Cell, ...]
+    first: MetricRow | None
+
+
+class Table(NamedTuple):
+    """One comparison."""
+
+    group: ComparisonGroup
+    lines: tuple[Line, ...]
+    intervals: bool
+    bounds: bool
+
+
+class Leaderboard(TemplateSection):
+    """The table that people look for first."""
+
+    name: ClassVar[str] = "leaderboard"
+    title: ClassVar[str] = "Leaderboard"
+    order: ClassVar[int] = 200
+
+    def context(self, report: Report) -> Mapping[str, object]:
+        return {"tables": [_table(group) for group in report.groups]}
+
+
+def _table(group: ComparisonGroup) -> Table:
+    best = {metric: group.best(metric) for metric in group.metrics}
+    lines = []
+    for run in group.ranked():
+        rows = [run.value(metric) for metric in group.metrics]
+        cells = tuple(
+            # With nobody to compare with, nothing is best.
+            Cell(row, len(group.runs) > 1 and row is not None and row.value is not None and row.value == best[metric])
+            for metric, row in zip(group.metrics, rows, strict=True)
+        )
+        lines.append(Line(run, cells, next((row for row in rows if row is not None), None)))
+    values = [cell.row for line in lines for cell in line.cells if cell.row]
+    return Table(
+        group=group,
+        lines=tuple(lines),
+        intervals=any(row.ci_low is not None for row in values),
+        bounds=any(row.n_failed for row in values),
+    )

@@ -1,0 +1,1 @@
+"""Turns jobs into runs and shards, counts what is done, announces what is next."""

@@ -1,0 +1,78 @@
+"""What the scheduler tells the world about a state: built from the state alone, so that a repeat says the same."""
+
+from vhb_shared.contracts.events import (
+    MAX_RUNS,
+    Event,
+    Failure,
+    JobCancelled,
+    JobCompleted,
+    JobEvaluated,
+    JobFailed,
+    RunEvaluationCompleted,
+    RunInferenceCompleted,
+    RunInferenceFailed,
+    RunResult,
+)
+from vhb_shared.contracts.results import OutcomeCounts
+from vhb_shared.contracts.state import JobState, RunState
+
+
+def of_run(run: RunState) -> Event | None:
+    """The event that makes the run's next stage start; None while it is in inference or done."""
+    common = {
+        "job_id": run.job_id,
+        "run_id": run.run_id,
+        "name": run.name,
+        "round": run.round,
+        "announcement": run.announcement,
+    }
+    if run.stage == "evaluation":
+        if run.failure is not None:
+            return RunInferenceFailed(**common, failure=run.failure, counts=run.counts)
+        return RunInferenceCompleted(**common, samples=run.samples, counts=run.counts)
+    if run.stage == "reporting" and (run.announcement or not run.metrics):
+        # The evaluator announced it; said again only when that went missing, or when evaluation was not asked for.
+        return RunEvaluationCompleted(**common, counts=run.counts, metrics=run.metrics, artefacts=run.artefacts)
+    return None
+
+
+def job_evaluated(job: JobState) -> JobEvaluated:
+    """What the job report waits for."""
+    return JobEvaluated(job_id=job.job_id, name=job.name, round=job.round, announcement=job.announcement)
+
+
+def _result(run: RunState) -> RunResult:
+    return RunResult(
+        run_id=run.run_id,
+        name=run.name,
+        model=run.model,
+        task=run.task,
+        status="completed" if run.status == "running" else run.status,
+        counts=run.counts,
+        metrics=run.metrics,
+        reason=run.failure.message if run.failure else None,
+    )
+
+
+def total_counts(runs: list[RunState]) -> OutcomeCounts:
+    """Outcomes over all runs."""
+    return sum((run.counts for run in runs), OutcomeCounts())
+
+
+def of_job(job: JobState, runs: list[RunState]) -> Event | None:
+    """The event that ends the job; None while it goes on."""
+    common = {"job_id": job.job_id, "name": job.name, "round": job.round, "counts": total_counts(runs)}
+    results = {"runs": tuple(_result(run) for run in runs[:MAX_RUNS]), "runs_total": len(runs)}
+    if job.status == "completed":
+        return JobCompleted(**common, **results, artefacts=job.artefacts)
+    if job.status == "failed":
+        reasons = dict.fromkeys(run.failure.message for run in runs if run.failure)
+        return JobFailed(**common, **results, artefacts=job.artefacts, reason="; ".join(reasons) or "every run failed")
+    if job.status == "cancelled":
+        return JobCancelled(**common)
+    return None
+
+
+def backend_failure(message: str) -> Failure:
+    """A run's failure because its backend could not serve it."""
+    return Failure(kind="backend", message=message)

@@ -1,0 +1,276 @@
+"""What the scheduler does with each message. Idempotent: every handler may run twice, and two schedulers at once.
+
+Each one changes state by compare-and-set and then announces what the state implies, whether or not it was this call
+that changed it: a process that dies between the two is made good by the message's next delivery.
+"""
+
+import time
+from datetime import UTC, datetime
+
+import structlog
+
+from vhb_scheduler import lifecycle, work
+from vhb_scheduler.announcer import Announcer
+from vhb_scheduler.planning import load_plan, make_plan
+from vhb_shared.bus.client import Bus
+from vhb_shared.contracts import subjects
+from vhb_shared.contracts.commands import CancelJob, RetryJob, SubmitJob
+from vhb_shared.contracts.events import (
+    MAX_RUNS,
+    BackendFailed,
+    JobAccepted,
+    JobRejected,
+    JobReportCompleted,
+    RunEvaluationCompleted,
+    RunEvaluationFailed,
+    RunInferenceStarted,
+    RunReportCompleted,
+    RunShardCompleted,
+    RunSummary,
+)
+from vhb_shared.contracts.plan import Plan, RunSpec
+from vhb_shared.contracts.state import BackendDemand, JobState, RunState
+from vhb_shared.errors import Conflict, UserError
+from vhb_shared.registry.registry import Registry
+from vhb_shared.store.base import ObjectStore
+
+log = structlog.get_logger(__name__)
+
+MAX_PROBLEMS = 50
+"""Mistakes listed in a rejection."""
+
+
+class SchedulerHandlers:
+    """The scheduler's message handlers over a bus, a store and a registry."""
+
+    def __init__(self, bus: Bus, store: ObjectStore, registry: Registry, announcer: Announcer) -> None:
+        self._bus = bus
+        self._announcer = announcer
+        self._store = store
+        self._registry = registry
+
+    # -- commands ---------------------------------------------------------------------------------------------------
+
+    async def submit(self, command: SubmitJob) -> None:
+        """Validates, plans and opens a job; goes on where an earlier attempt was interrupted."""
+        known = await self._bus.jobs.get(subjects.job_key(command.job_id), JobState)
+        if known is not None and known[0].status != "accepted":
+            return
+        plan = await load_plan(command.job_id, self._store)
+        if plan is None:
+            try:
+                plan = await make_plan(command, self._store, self._registry)
+            except UserError as error:
+                await self._reject(command, error)
+                return
+        await self._open(plan, command.submitted_at)
+
+    async def _reject(self, command: SubmitJob, error: UserError) -> None:
+        name = command.job.name if command.job else command.job_id
+        problems = error.lines[:MAX_PROBLEMS]
+        state = JobState(
+            job_id=command.job_id,
+            name=name,
+            status="rejected",
+            problems=problems,
+            submitted_at=command.submitted_at,
+            finished_at=datetime.now(UTC).isoformat(),
+        )
+        await self._create(subjects.job_key(command.job_id), state)
+        await self._bus.publish(JobRejected(job_id=command.job_id, name=name, problems=problems))
+        log.info("job_rejected", problems=len(error.problems))
+
+    async def _open(self, plan: Plan, submitted_at: str) -> None:
+        now = time.time()
+        stages = {stage for run in plan.runs for stage in run.stages}
+        job = JobState(
+            job_id=plan.job_id,
+            name=plan.spec.name,
+            status="accepted",
+            run_ids=tuple(run.run_id for run in plan.runs),
+            stages=tuple(stage for stage in plan.spec.stages if stage in stages),
+            submitted_at=submitted_at or plan.created_at,
+        )
+        for run in plan.runs:
+            await self._create(subjects.run_key(run.run_id), lifecycle.new_run(run, now))
+        await self._create(subjects.job_key(plan.job_id), job)
+        await self._bus.publish(
+            JobAccepted(
+                job_id=plan.job_id,
+                name=plan.spec.name,
+                runs=tuple(_summary(run) for run in plan.runs[:MAX_RUNS]),
+                runs_total=len(plan.runs),
+            )
+        )
+        for run in plan.runs:
+            await self._open_run(run)
+        await self._bus.jobs.change(
+            subjects.job_key(plan.job_id),
+            JobState,
+            lambda state: state.model_copy(update={"status": "running"}) if state.status == "accepted" else None,
+        )
+        log.info("job_opened", runs=len(plan.runs), samples=sum(run.samples for run in plan.runs))
+        await self._announcer.advance_job(plan.job_id)
+
+    async def _open_run(self, run: RunSpec) -> None:
+        found = await self._bus.jobs.get(subjects.run_key(run.run_id), RunState)
+        if found is None:
+            return
+        state = found[0]
+        if state.stage == "inference":
+            await work.open_inference(self._bus, run, state)
+        await self._announcer.announce_run(state)
+
+    async def cancel(self, command: CancelJob) -> None:
+        """Stops a job: no more answers are asked for; what is there is collected."""
+
+        def mark(job: JobState) -> JobState | None:
+            if job.ended:
+                return None
+            return job.model_copy(
+                update={"status": "cancelled", "cancel_requested": True, "finished_at": datetime.now(UTC).isoformat()}
+            )
+
+        await self._bus.jobs.change(subjects.job_key(command.job_id), JobState, mark)
+        found = await self._bus.jobs.get(subjects.job_key(command.job_id), JobState)
+        if found is None or found[0].status != "cancelled":
+            return
+        for run_id in found[0].run_ids:
+            await self._bus.jobs.change(
+                subjects.run_key(run_id), RunState, lambda run: lifecycle.cancel_run(run, time.time())
+            )
+            run = await self._announcer.run_state(run_id)
+            if run is not None and run.cancel_requested:
+                await self._bus.purge_work(subjects.inference_of_run(run.backend_id, run_id))
+                await self._announcer.announce_run(run)
+        await self._announcer.announce_job(found[0])
+
+    async def retry(self, command: RetryJob) -> None:
+        """Opens what failed or is missing in an ended job again."""
+        found = await self._bus.jobs.get(subjects.job_key(command.job_id), JobState)
+        if found is None:
+            return
+        job = found[0]
+        if job.ended:
+            opened = False
+            for run_id in job.run_ids:
+                changed = await self._bus.jobs.change(
+                    subjects.run_key(run_id),
+                    RunState,
+                    lambda run: lifecycle.retry_run(run, failed_only=command.failed_only, now=time.time()),
+                )
+                run = changed or await self._announcer.run_state(run_id)
+                opened = opened or (run is not None and run.stage == "inference")
+            if not opened:
+                return
+            await self._bus.jobs.change(subjects.job_key(command.job_id), JobState, _reopen)
+        plan = await load_plan(command.job_id, self._store)
+        for run_spec in plan.runs if plan else ():
+            await self._open_run(run_spec)
+
+    # -- events -----------------------------------------------------------------------------------------------------
+
+    async def inference_started(self, event: RunInferenceStarted) -> None:
+        """Notes that a run is under way."""
+        await self._bus.jobs.change(
+            subjects.run_key(event.run_id),
+            RunState,
+            lambda run: None if run.started else run.model_copy(update={"started": True}),
+        )
+
+    async def shard_completed(self, event: RunShardCompleted) -> None:
+        """Commits the first completed attempt of a shard."""
+        changed = await self._bus.jobs.change(
+            subjects.run_key(event.run_id), RunState, lambda run: lifecycle.commit_shard(run, event, time.time())
+        )
+        run = changed or await self._announcer.run_state(event.run_id)
+        if run is not None and run.stage == "evaluation":
+            await self._announcer.announce_run(run)
+
+    async def backend_failed(self, event: BackendFailed) -> None:
+        """Gives up the runs of one job that wait for a backend that cannot serve them."""
+        found = await self._bus.backends.get(event.backend_id, BackendDemand)
+        job = await self._bus.jobs.get(subjects.job_key(event.job_id), JobState)
+        if job is None:
+            return
+        waiting = found[0].run_ids if found else ()
+        for run_id in job[0].run_ids:
+            run = await self._announcer.run_state(run_id)
+            if run is None or run.backend_id != event.backend_id:
+                continue
+            if run.stage == "inference" and run_id in waiting:
+                await self._bus.jobs.change(
+                    subjects.run_key(run_id),
+                    RunState,
+                    lambda state: lifecycle.fail_inference(state, event.failure, time.time()),
+                )
+                await self._bus.purge_work(subjects.inference_of_run(run.backend_id, run_id))
+            fresh = await self._announcer.run_state(run_id)
+            if fresh is not None and fresh.stage == "evaluation":
+                await self._announcer.announce_run(fresh)
+
+    async def evaluation_completed(self, event: RunEvaluationCompleted) -> None:
+        """A run is scored."""
+        await self._bus.jobs.change(
+            subjects.run_key(event.run_id), RunState, lambda run: lifecycle.complete_evaluation(run, event, time.time())
+        )
+        await self._announcer.advance_job(event.job_id)
+
+    async def evaluation_failed(self, event: RunEvaluationFailed) -> None:
+        """A run could not be scored."""
+        await self._bus.jobs.change(
+            subjects.run_key(event.run_id),
+            RunState,
+            lambda run: lifecycle.fail_evaluation(run, event.failure, event.round),
+        )
+        await self._announcer.advance_job(event.job_id)
+
+    async def run_reported(self, event: RunReportCompleted) -> None:
+        """A run's report is there."""
+        await self._bus.jobs.change(
+            subjects.run_key(event.run_id), RunState, lambda run: lifecycle.complete_report(run, event)
+        )
+        await self._announcer.advance_job(event.job_id)
+
+    async def job_reported(self, event: JobReportCompleted) -> None:
+        """The job's report is there."""
+        await self._bus.jobs.change(
+            subjects.job_key(event.job_id), JobState, lambda job: lifecycle.job_reported(job, event)
+        )
+        await self._announcer.advance_job(event.job_id)
+
+    async def _create(self, key: str, value: JobState | RunState) -> None:
+        try:
+            await self._bus.jobs.create(key, value)
+        except Conflict:
+            return  # an earlier delivery, or the other scheduler
+
+
+def _summary(run: RunSpec) -> RunSummary:
+    return RunSummary(
+        run_id=run.run_id,
+        name=run.name,
+        model=run.model.name,
+        task=run.task.name,
+        dataset=run.dataset.name,
+        dataset_digest=run.dataset.digest,
+        samples=run.samples,
+        shards=run.shards,
+    )
+
+
+def _reopen(job: JobState) -> JobState | None:
+    if not job.ended:
+        return None
+    return job.model_copy(
+        update={
+            "status": "running",
+            "round": job.round + 1,
+            "announcement": 0,
+            "evaluated": False,
+            "reported": False,
+            "cancel_requested": False,
+            "settled": False,
+            "finished_at": None,
+        }
+    )

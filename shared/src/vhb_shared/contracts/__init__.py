@@ -1,0 +1,1 @@
+"""Everything that crosses a process boundary, as pydantic models. Imports the standard library and pydantic only."""

@@ -1,0 +1,187 @@
+"""`JobSpec`: the schema of a job file (YAML or JSON), and what registry entries say."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from vhb_shared.contracts.base import UserModel
+
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/\\]+$")]
+Stage = Literal["inference", "evaluation", "reporting"]
+STAGES: tuple[Stage, ...] = ("inference", "evaluation", "reporting")
+
+
+class Generation(UserModel):
+    """How answers are generated; sent with every request."""
+
+    temperature: float | None = Field(0, ge=0)
+    """None leaves it to the server."""
+    max_tokens: int | None = Field(1024, gt=0)
+    top_p: float | None = Field(None, gt=0, le=1)
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Passed through in the request body, for what only one engine knows."""
+
+
+class Resources(UserModel):
+    """What a backend needs of a host."""
+
+    gpus: int = Field(0, ge=0)
+    gpu_memory_gib: float | None = Field(None, gt=0)
+    """Per device."""
+
+
+class Retries(UserModel):
+    """How stubborn a request is before its sample counts as failed."""
+
+    max_attempts: int = Field(5, ge=1, le=100)
+    max_wait_s: float = Field(30, ge=0)
+    """Seconds of waiting between attempts, in all."""
+    timeout_s: float = Field(300, gt=0)
+    """Seconds one attempt may take."""
+
+
+class ModelEntry(UserModel):
+    """One model as a registry entry or inline in a job. With a name only, the registry's entry of that name is meant;
+    other keys beside such a name override the entry's."""
+
+    name: Name
+    backend: str | None = None
+    """Which backend adapter serves it; None refers to the registry."""
+    model: str | None = None
+    """The name the backend knows it by; defaults to `name`."""
+    revision: str | None = None
+    environment: str | None = None
+    """Where the backend runs; None leaves it to the backend."""
+    image: str | None = None
+    engine_args: dict[str, Any] = Field(default_factory=dict)
+    packages: tuple[str, ...] = ()
+    """Requirements installed on top of the backend's own when its environment starts."""
+    resources: Resources = Resources()
+    replicas: int = Field(1, ge=1, le=1000)
+    generation: Generation = Generation()
+    base_url: str | None = None
+    api_key_env: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """The name of an environment variable of the agent, never a key."""
+    concurrency: int | None = Field(None, ge=1, le=4096)
+    """A cap on requests in flight for one replica."""
+    stream: bool = True
+    retries: Retries = Retries()
+    description: str | None = None
+
+    @property
+    def served_model(self) -> str:
+        """The name that requests carry."""
+        return self.model or self.name
+
+
+class MetricSpec(UserModel):
+    """One metric asked for, with its options."""
+
+    name: str
+    normalisation: str | None = None
+    profile: str | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _lower(cls, value: str) -> str:
+        return value.strip().lower()
+
+
+class Filter(UserModel):
+    """Restricts a run to samples whose columns hold one of the values. Both given: both must hold."""
+
+    doc_class: tuple[str, ...] = ()
+    question_type: tuple[str, ...] = ()
+
+    @field_validator("doc_class", "question_type", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+class PromptPair(UserModel):
+    """A user prompt and a system prompt; either may be missing. Jinja2 templates over the sample's fields."""
+
+    user_prompt: str | None = None
+    system_prompt: str | None = None
+
+
+class PromptSet(UserModel):
+    """Prompts of a task in the order of precedence: fixed > by (class, question type) > by class > the general pair
+    > the data set's own question."""
+
+    fixed_prompt: str | None = None
+    fixed_system_prompt: str | None = None
+    by_class_question: dict[str, str] = Field(default_factory=dict)
+    """Key: "<doc_class> <question_type>", joined and never split (names contain spaces)."""
+    by_class: dict[str, PromptPair] = Field(default_factory=dict)
+    user_prompt: str | None = None
+    system_prompt: str | None = None
+
+
+class TaskEntry(UserModel):
+    """One task as a registry entry or inline in a job: samples, what is asked of them, how answers are scored.
+    With a name and no `dataset`, the registry's entry of that name is meant."""
+
+    name: Name
+    dataset: str | None = None
+    """Folder, file, registry name, or `sha256:<digest>` of a data set already in storage."""
+    prompt: str | None = None
+    prompts: str | PromptSet | None = None
+    """A prompt collection: a file beside the job, or its content."""
+    system_prompt: str | None = None
+    response_schema: str | dict[str, Any] | None = None
+    """JSON Schema for structured output: a file beside the job, or its content."""
+    metrics: tuple[MetricSpec, ...] = ()
+    aggregators: tuple[str, ...] = ("by_id", "by_doc_question", "by_doc_type", "general")
+    """Which metrics_<aggregator>.csv files are written."""
+    filter: Filter = Filter()
+    limit: int | None = Field(None, ge=1)
+    answers: str | None = None
+    """Stored answers to score instead of asking: a file, or `run:<run id>`."""
+    description: str | None = None
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _names_or_specs(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = [value]
+        if isinstance(value, (list, tuple)):
+            return tuple({"name": item} if isinstance(item, str) else item for item in value)
+        return value
+
+
+class RunEntry(UserModel):
+    """An exact pair, instead of models x tasks."""
+
+    model: str
+    task: str
+    name: Name | None = None
+    """Defaults to `<model>__<task>`."""
+    stages: tuple[Stage, ...] | None = None
+    """Overrides the job's stages for this run."""
+    answers: str | None = None
+    """Stored answers to score instead of asking: a file, or `run:<run id>`; overrides the task's."""
+    results: str | None = None
+    """`run:<run id>`: report on the results of that run as they are (stages: [reporting])."""
+
+
+class JobSpec(UserModel):
+    """A benchmark as data: models x tasks, or exact runs."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    models: tuple[ModelEntry, ...] = ()
+    tasks: tuple[TaskEntry, ...] = ()
+    runs: tuple[RunEntry, ...] = ()
+    stages: tuple[Stage, ...] = STAGES
+    shard_size: int = Field(64, ge=1, le=100_000)
+    skip_bad_rows: bool = False
+
+    @field_validator("models", "tasks", mode="before")
+    @classmethod
+    def _names_or_entries(cls, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return tuple({"name": item} if isinstance(item, str) else item for item in value)
+        return value

@@ -1,0 +1,59 @@
+"""What the scheduler resolved a job to: stored in object storage, read by every stage."""
+
+from pydantic import Field
+
+from vhb_shared.contracts.base import WireModel
+from vhb_shared.contracts.job import JobSpec, ModelEntry, Stage, TaskEntry
+
+
+class DatasetRef(WireModel):
+    """A pinned data set in object storage."""
+
+    digest: str
+    """sha256 over content, hex."""
+    name: str
+    source: str
+    """Where it came from, as the user wrote it."""
+    samples: int
+    """Samples in the whole data set."""
+    skipped_rows: int = 0
+    """Bad rows left out on the user's word (--skip-bad-rows)."""
+
+
+class RunSpec(WireModel):
+    """One model on one task, everything resolved. Stored as runs/<run_id>/run.json; immutable."""
+
+    job_id: str
+    run_id: str
+    name: str
+    """Unique in the job: `<model>__<task>`."""
+    model: ModelEntry
+    task: TaskEntry
+    """Its `prompts` and `response_schema` hold content, not file names; its `filter` and `limit` select samples."""
+    dataset: DatasetRef
+    samples: int
+    """Samples selected for this run."""
+    shard_size: int
+    shards: int
+    backend_id: str
+    stages: tuple[Stage, ...]
+    answers_key: str | None = None
+    """Stored answers to use instead of inference (a key in object storage)."""
+    results_run_id: str
+    """Whose results the reporter shows: the run itself, or a stored one when only reporting was asked for."""
+
+    def shard_range(self, shard: int) -> tuple[int, int]:
+        """(offset, count) of a shard within the run's selected samples."""
+        offset = shard * self.shard_size
+        return offset, min(self.shard_size, self.samples - offset)
+
+
+class Plan(WireModel):
+    """jobs/<job_id>/plan.json."""
+
+    job_id: str
+    spec: JobSpec
+    runs: tuple[RunSpec, ...]
+    created_at: str
+    software: dict[str, str] = Field(default_factory=dict)
+    """Versions of what planned it."""

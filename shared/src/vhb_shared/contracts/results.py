@@ -1,0 +1,147 @@
+"""Answers, outcomes and the columns of every table of results."""
+
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+Outcome = Literal["answered", "empty", "truncated", "refused", "failed", "withdrawn"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+
+class Answer(BaseModel):
+    """What a model said to one sample, or the error that replaced it. One row of an answers part."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    index: int
+    """Position of the sample in the data set (0-based, before filter and limit); results are in this order."""
+    id: str
+    model_answer: str | None = None
+    """None exactly when the outcome is failed or withdrawn."""
+    outcome: Outcome
+    error: str | None = None
+    latency_ms: float | None = None
+    """Of the last attempt, from sending to the last byte."""
+    ttft_ms: float | None = None
+    """Time to the first token; only when streaming."""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    attempts: int = 0
+    finish_reason: str | None = None
+    answered_at: str | None = None
+    """UTC, ISO 8601."""
+    replica: str | None = None
+    fingerprint: str | None = None
+
+
+ANSWER_COLUMNS: tuple[str, ...] = tuple(Answer.model_fields)
+"""Columns of answers parts and answers.parquet."""
+ANSWERS_CSV_COLUMNS: tuple[str, ...] = tuple(name for name in ANSWER_COLUMNS if name != "index")
+"""Columns of answers.csv: `id,model_answer,outcome,error,...`."""
+
+SAMPLE_COLUMNS: tuple[str, ...] = (
+    "index",  # u32, 0-based row in the whole data set
+    "id",  # str
+    "split",  # str or null
+    "images",  # list[str]: "<sha256>.<ext>", names under datasets/<digest>/media/
+    "question",  # str or null
+    "references",  # list[str]
+    "doc_class",  # str or null
+    "question_type",  # str or null
+    "answer_bbox",  # str or null, as given
+    "data_index",  # str or null, as given
+)
+"""Columns of datasets/<digest>/samples.parquet."""
+
+SCORE_COLUMNS: tuple[str, ...] = (
+    "index",
+    "id",
+    "doc_class",
+    "question_type",
+    "metric",  # the label: metric id, with [profile] and @normalisation appended where they are not the metric's own
+    "metric_version",
+    "normalisation",
+    "outcome",  # of the answer
+    # scored | failed | withdrawn | unparsable (scored as the model's own result) | no_reference (nothing to compare
+    # with: no value, no bounds; counted in n, in neither n_scored nor n_failed)
+    "status",
+    "value",  # f64; null when not scored
+    "numerator",  # f64: what pooled metrics sum (edits); the value itself for means
+    "denominator",  # f64: what pooled metrics divide by (reference length, 0 for an empty one); 1 for means
+    # Of a failed or withdrawn sample: as if it had been answered with an empty text; of any other: its own.
+    "worst_numerator",
+    "worst_denominator",
+    "best_numerator",  # the same, as if it had been answered perfectly
+    "best_denominator",
+)
+"""Columns of scores parts and scores.parquet (long form: one row per sample and metric)."""
+
+METRIC_COLUMNS: tuple[str, ...] = (
+    "run",
+    "model",
+    "task",
+    "metric",
+    "metric_version",
+    "normalisation",
+    "level",
+    "group",
+    "value",
+    "ci_low",
+    "ci_high",
+    "n",
+    "n_scored",
+    "n_failed",
+    "value_if_failed_worst",
+    "value_if_failed_best",
+)
+"""Columns of metrics.csv (interface.md)."""
+
+
+class OutcomeCounts(BaseModel):
+    """How many samples ended in which way."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    answered: int = 0
+    empty: int = 0
+    truncated: int = 0
+    refused: int = 0
+    failed: int = 0
+    withdrawn: int = 0
+
+    @classmethod
+    def of(cls, outcomes: Iterable[str]) -> "OutcomeCounts":
+        """Counts a sequence of outcomes."""
+        totals = dict.fromkeys(OUTCOMES, 0)
+        for outcome in outcomes:
+            totals[outcome] += 1  # type: ignore[index]
+        return cls(**totals)
+
+    def __add__(self, other: "OutcomeCounts") -> "OutcomeCounts":
+        return OutcomeCounts(**{name: getattr(self, name) + getattr(other, name) for name in OUTCOMES})
+
+    @property
+    def total(self) -> int:
+        """Samples counted."""
+        return sum(getattr(self, name) for name in OUTCOMES)
+
+    @property
+    def not_answered(self) -> int:
+        """Samples without any model output: failed or withdrawn."""
+        return self.failed + self.withdrawn
+
+
+class MetricValue(BaseModel):
+    """One headline number (level `general`) as it travels in events."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    metric: str
+    value: float | None
+    n: int
+    n_scored: int
+    n_failed: int
+    value_if_failed_worst: float | None = None
+    value_if_failed_best: float | None = None
+    higher_is_better: bool = True

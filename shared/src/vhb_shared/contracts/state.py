@@ -1,0 +1,117 @@
+"""State in key-value buckets: the only truth about jobs and runs; changed by compare-and-set only."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from vhb_shared.contracts.base import WireModel
+from vhb_shared.contracts.events import Failure
+from vhb_shared.contracts.job import ModelEntry, Stage
+from vhb_shared.contracts.results import MetricValue, OutcomeCounts
+
+JobStatus = Literal["accepted", "running", "completed", "failed", "cancelled", "rejected"]
+RunStatus = Literal["running", "completed", "failed", "cancelled"]
+RunStage = Literal["inference", "evaluation", "reporting", "done"]
+
+
+class JobState(WireModel):
+    """Bucket vhb-jobs, key `job.<job_id>`."""
+
+    job_id: str
+    name: str
+    status: JobStatus
+    run_ids: tuple[str, ...] = ()
+    stages: tuple[Stage, ...] = ()
+    round: int = 0
+    announcement: int = 0
+    announced_at: float = 0
+    """Unix seconds of the last announcement of the job's own stage."""
+    evaluated: bool = False
+    """job.evaluated was announced in this round."""
+    reported: bool = False
+    settled: bool = False
+    """It has ended and nothing more is owed to it: no service needs to look at it again."""
+    cancel_requested: bool = False
+    submitted_at: str = ""
+    finished_at: str | None = None
+    problems: tuple[str, ...] = ()
+    artefacts: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self.status in ("completed", "failed", "cancelled", "rejected")
+
+
+class RunState(WireModel):
+    """Bucket vhb-jobs, key `run.<run_id>`."""
+
+    run_id: str
+    job_id: str
+    name: str
+    model: str
+    task: str
+    backend_id: str
+    stages: tuple[Stage, ...]
+    stage: RunStage
+    status: RunStatus = "running"
+    samples: int
+    shards: int
+    round: int = 0
+    committed: dict[int, str] = Field(default_factory=dict)
+    """Shard -> token of the part that counts."""
+    shard_counts: dict[int, OutcomeCounts] = Field(default_factory=dict)
+    """Kept only for shards with anything but answers, to keep the state small."""
+    attempts: dict[int, int] = Field(default_factory=dict)
+    """Shard -> current attempt, where it is not 0."""
+    keep: dict[int, str] = Field(default_factory=dict)
+    """Shard -> token of the part a retry starts from."""
+    ask_withdrawn: bool = True
+    """Whether a retry asks withdrawn samples too."""
+    counts: OutcomeCounts = OutcomeCounts()
+    metrics: tuple[MetricValue, ...] = ()
+    announcement: int = 0
+    announced_at: float = 0
+    started: bool = False
+    cancel_requested: bool = False
+    failure: Failure | None = None
+    artefacts: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def inference_ended(self) -> bool:
+        """Whether no more answers are expected in this round."""
+        return self.stage != "inference"
+
+
+class BackendDemand(WireModel):
+    """Bucket vhb-backends, key `<backend_id>`: somebody waits for this backend."""
+
+    backend_id: str
+    model: ModelEntry
+    job_ids: tuple[str, ...]
+    run_ids: tuple[str, ...]
+
+
+class Claim(WireModel):
+    """Bucket vhb-claims, key `<backend_id>.<replica>`: expires unless renewed."""
+
+    backend_id: str
+    replica: int
+    agent_id: str
+    session: str
+
+
+class AgentInfo(WireModel):
+    """Bucket vhb-agents, key `<agent_id>`: expires unless renewed."""
+
+    agent_id: str
+    host: str
+    pid: int
+    started_at: str
+    backends: tuple[str, ...] = ()
+    """Backend adapters it can run."""
+    environments: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    """Backend ids it serves now."""
+    gpus: int = 0
+    slots: int = 1

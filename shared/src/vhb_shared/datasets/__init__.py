@@ -1,0 +1,1 @@
+"""Reading what users bring, pinning it in storage, and selecting a run's samples."""

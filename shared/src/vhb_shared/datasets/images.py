@@ -1,0 +1,108 @@
+"""Checking one image: present, really an image, whole, and not too big; and its content's name."""
+
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from vhb_shared.datasets.base import ImageSource
+
+MAX_PIXELS = 100_000_000
+"""Decoding costs up to four bytes a pixel in every process that looks at the image."""
+MAX_BYTES = 256 * 1024 * 1024
+
+_EXTENSIONS = {
+    "PNG": "png",
+    "JPEG": "jpg",
+    "MPO": "jpg",  # what phones write: a JPEG with more pictures behind it
+    "WEBP": "webp",
+    "GIF": "gif",
+    "BMP": "bmp",
+    "TIFF": "tiff",
+    "PPM": "ppm",
+    "JPEG2000": "jp2",
+}
+_FORMATS = tuple(_EXTENSIONS)
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2")
+
+
+class ImageProblem(Exception):  # noqa: N818 - becomes a bad row, not a failure
+    """What was expected of an image and what was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedImage:
+    """An image that can be used."""
+
+    sha256: str
+    name: str
+    """`<sha256>.<ext>`: its name in storage; the extension says the format found, whatever the file was called."""
+
+
+def read_image(source: ImageSource) -> bytes:
+    """The bytes of an image.
+
+    Raises:
+        ImageProblem: missing, not a plain file, empty, too many bytes, not readable.
+    """
+    if source.data is not None:
+        data = source.data
+    else:
+        assert source.path is not None
+        data = _read_file(source.path, source.label)
+    if not data:
+        raise ImageProblem(f'expected an image, "{source.label}" is empty')
+    return data
+
+
+def _read_file(path: Path, label: str) -> bytes:
+    try:
+        if not path.is_file():  # a pipe or a device would block for ever
+            found = "is not a plain file" if path.exists() else "does not exist"
+            raise ImageProblem(f'expected an image file, "{label}" {found}')
+        if path.stat().st_size > MAX_BYTES:
+            raise ImageProblem(f'expected an image of at most {MAX_BYTES >> 20} MiB, "{label}" is bigger')
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageProblem(f'expected an image file, "{label}" cannot be read ({error.strerror})') from error
+
+
+def check_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> tuple[CheckedImage, bytes]:
+    """Reads an image and looks at it as closely as is cheap.
+
+    PNG: every chunk's checksum. JPEG: the end marker, decoded fully where it is missing. Others: decoded.
+
+    Raises:
+        ImageProblem: what is wrong with it.
+    """
+    from PIL import Image  # not at the top: the scheduler imports this module and opens no image
+
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # at twice the bound Pillow refuses to open; below it the size is known
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # said better below
+    data = read_image(source)
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            width, height = image.size
+            if width * height > max_pixels:
+                raise ImageProblem(_too_big(source.label, width * height, max_pixels))
+            kind = image.format or ""
+            if kind == "PNG":
+                image.verify()
+            elif kind not in ("JPEG", "MPO") or b"\xff\xd9" not in data[-4096:]:
+                image.load()
+    except ImageProblem:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageProblem(_too_big(source.label, None, max_pixels)) from error
+    except Exception as error:  # Pillow's decoders raise whatever they stumble upon in broken data
+        raise ImageProblem(
+            f'expected an image (PNG, JPEG, WebP, GIF, BMP, TIFF), "{source.label}" is none or is damaged'
+        ) from error
+    sha256 = hashlib.sha256(data).hexdigest()
+    return CheckedImage(sha256, f"{sha256}.{_EXTENSIONS[kind]}"), data
+
+
+def _too_big(label: str, pixels: int | None, max_pixels: int) -> str:
+    found = f"has {pixels / 1e6:.0f} megapixels" if pixels is not None else "has far more"
+    return f'expected an image of at most {max_pixels / 1e6:.0f} megapixels, "{label}" {found}; scale it down'

@@ -1,0 +1,215 @@
+"""First pass over a data set: every row and every image checked and hashed; nothing is stored yet."""
+
+import hashlib
+import itertools
+import json
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from vhb_shared.datasets.base import BadRow, ImageSource, Sample
+from vhb_shared.datasets.images import CheckedImage, ImageProblem, check_image
+from vhb_shared.errors import UserError
+
+DIGEST_VERSION = b"vhb-dataset-1\n"
+"""Hashed first: a change of the record's form changes every digest."""
+BAD_ROWS_KEPT = 20
+_BATCH_ROWS = 256
+_BATCH_BYTES = 32 * 1024 * 1024
+_CACHED_IMAGES = 20_000
+
+
+@dataclass
+class BadRows:
+    """How many rows are bad, and the first of them."""
+
+    total: int = 0
+    first: list[BadRow] = field(default_factory=list)
+
+    def add(self, row: BadRow) -> None:
+        self.total += 1
+        if len(self.first) < BAD_ROWS_KEPT:
+            self.first.append(row)
+
+    def sentences(self) -> tuple[str, ...]:
+        """The first ones, and the number of the rest."""
+        rest = self.total - len(self.first)
+        return (*map(str, self.first), *([f"and {rest} more"] if rest else []))
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What the first pass found. Its files lie in the working folder it was given."""
+
+    digest: str
+    samples: int
+    images: int
+    bad: BadRows
+    records: Path
+    """One JSON object a line, with the keys of SAMPLE_COLUMNS."""
+    media: Path
+    """One JSON array [name in storage, file to read] a line; each name once."""
+
+
+@dataclass
+class _Writer:
+    work: Path
+    records: TextIO
+    media: TextIO
+    digest: "hashlib._Hash" = field(default_factory=lambda: hashlib.sha256(DIGEST_VERSION))
+    samples: int = 0
+    stored: set[bytes] = field(default_factory=set)
+    ids: set[str] = field(default_factory=set)
+
+    def sample(self, sample: Sample, names: tuple[str, ...]) -> None:
+        line = json.dumps(_record(sample, names), ensure_ascii=False, separators=(",", ":"))
+        self.digest.update(line.encode())
+        self.digest.update(b"\n")
+        self.records.write(line + "\n")
+        self.samples += 1
+
+    def image(self, image: CheckedImage, file: Path) -> None:
+        key = bytes.fromhex(image.sha256)
+        if key not in self.stored:
+            self.stored.add(key)
+            self.media.write(json.dumps([image.name, str(file)]) + "\n")
+
+
+def _record(sample: Sample, names: tuple[str, ...]) -> dict[str, object]:
+    return {
+        "index": sample.index,
+        "id": sample.id,
+        "split": sample.split,
+        "images": names,
+        "question": sample.question,
+        "references": sample.references,
+        "doc_class": sample.doc_class,
+        "question_type": sample.question_type,
+        "answer_bbox": sample.answer_bbox,
+        "data_index": sample.data_index,
+    }
+
+
+def scan(
+    rows: Iterator[Sample | BadRow],
+    work: Path,
+    *,
+    stop: threading.Event,
+    on_rows: Callable[[int], None] = lambda _: None,
+) -> Scan:
+    """Reads all rows. Blocks; memory does not grow with the images, and by some tens of bytes with each row.
+
+    Args:
+        rows: what a reader yields.
+        work: an empty folder for the records, and for images that are in no file of their own.
+        stop: set it to give up early.
+        on_rows: called with the number of rows read so far, from this thread.
+
+    Raises:
+        UserError: from the reader; or the data set holds no row at all.
+        InterruptedError: `stop` was set.
+    """
+    spool = work / "spool"
+    spool.mkdir()
+    bad = BadRows()
+    cache: OrderedDict[Path, CheckedImage | str] = OrderedDict()
+    records, media = work / "records.ndjson", work / "media.ndjson"
+    read = 0
+    with (
+        records.open("w", encoding="utf-8") as record_file,
+        media.open("w", encoding="utf-8") as media_file,
+        ThreadPoolExecutor(max_workers=min(8, (os.cpu_count() or 1) + 2), thread_name_prefix="images") as pool,
+    ):
+        writer = _Writer(work, record_file, media_file)
+        for batch in _batches(rows):
+            if stop.is_set():
+                raise InterruptedError
+            checked = _check(batch, pool, cache, spool)
+            for row in batch:
+                problem = row if isinstance(row, BadRow) else _write(row, checked, writer, spool)
+                if problem is not None:
+                    bad.add(problem)
+            read += len(batch)
+            on_rows(read)
+    if read == 0:
+        raise UserError("empty data set: no row below the header; expected at least one sample")
+    if bad.total:
+        # The manifest counts them: what lost its last rows must not be taken for a data set that is whole.
+        writer.digest.update(f"without {bad.total} bad rows\n".encode())
+    return Scan(writer.digest.hexdigest(), writer.samples, len(writer.stored), bad, records, media)
+
+
+def _batches(rows: Iterator[Sample | BadRow]) -> Iterator[list[Sample | BadRow]]:
+    """Groups of rows, limited by number and by the bytes of images held in memory."""
+    while batch := list(itertools.islice(rows, 1)):
+        held = _held(batch[0])
+        while len(batch) < _BATCH_ROWS and held < _BATCH_BYTES and (row := next(rows, None)) is not None:
+            batch.append(row)
+            held += _held(row)
+        yield batch
+
+
+def _held(row: Sample | BadRow) -> int:
+    return 0 if isinstance(row, BadRow) else sum(len(image.data or b"") for image in row.images)
+
+
+def _check(
+    batch: Iterable[Sample | BadRow],
+    pool: ThreadPoolExecutor,
+    cache: OrderedDict[Path, CheckedImage | str],
+    spool: Path,
+) -> dict[ImageSource, CheckedImage | str]:
+    """Looks at each image of a batch once; at one of an earlier batch not again (questions share images)."""
+    results: dict[ImageSource, CheckedImage | str] = {}
+    todo: dict[Path | bytes | None, ImageSource] = {}
+    sources = [image for row in batch if isinstance(row, Sample) for image in row.images]
+    for source in sources:
+        if source.path is not None and source.path in cache:
+            cache.move_to_end(source.path)
+            results[source] = cache[source.path]
+        else:
+            todo.setdefault(source.path or source.data, source)
+    found = dict(zip(todo, pool.map(lambda source: _check_one(source, spool), todo.values()), strict=True))
+    for source in sources:
+        if source not in results:
+            results[source] = found[source.path or source.data]
+    for key, result in found.items():
+        if isinstance(key, Path):
+            cache[key] = result
+    while len(cache) > _CACHED_IMAGES:
+        cache.popitem(last=False)
+    return results
+
+
+def _check_one(source: ImageSource, spool: Path) -> CheckedImage | str:
+    try:
+        image, data = check_image(source)
+    except ImageProblem as problem:
+        return str(problem)
+    if source.path is None:
+        (spool / image.name).write_bytes(data)
+    return image
+
+
+def _write(
+    sample: Sample, checked: dict[ImageSource, CheckedImage | str], writer: _Writer, spool: Path
+) -> BadRow | None:
+    origin = sample.origin
+    if sample.id in writer.ids:
+        return BadRow(origin.file, origin.line, "id", f'expected each id once, "{sample.id}" is there twice')
+    images: list[tuple[CheckedImage, Path]] = []
+    for source in sample.images:
+        image = checked[source]
+        if isinstance(image, str):
+            return BadRow(origin.file, origin.line, origin.image_column, image)
+        images.append((image, source.path or spool / image.name))
+    writer.ids.add(sample.id)
+    for image, file in images:
+        writer.image(image, file)
+    writer.sample(sample, tuple(image.name for image, _ in images))
+    return None

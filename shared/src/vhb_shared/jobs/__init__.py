@@ -1,0 +1,1 @@
+"""From a job file to planned runs: load, validate, make self-contained, expand."""

@@ -1,0 +1,50 @@
+"""What is wrong with a task entry, apart from its data."""
+
+from collections.abc import Iterator
+
+from vhb_shared.contracts.job import MetricSpec, TaskEntry
+from vhb_shared.documents.base import Loc
+from vhb_shared.documents.check import did_you_mean
+from vhb_shared.errors import UserError
+from vhb_shared.registry.plugins import load_metric_check, plugin_names
+
+AGGREGATORS = ("by_id", "by_doc_question", "by_doc_type", "general")
+
+
+def task_problems(task: TaskEntry) -> Iterator[tuple[Loc, str]]:
+    """(where in the entry, a sentence with the remedy) for each mistake.
+
+    Args:
+        task: resolved.
+    """
+    for number, metric in enumerate(task.metrics):
+        problem = _metric_problem(task, metric)
+        if problem is not None:
+            yield ("metrics", number), problem
+    for number, name in enumerate(task.aggregators):
+        if name not in AGGREGATORS:
+            hint = did_you_mean(name, AGGREGATORS)
+            yield ("aggregators", number), f"task {task.name!r}: unknown aggregator {name!r}; {hint}"
+    for field in ("prompt", "system_prompt"):
+        value = getattr(task, field)
+        if value is not None and not value.strip() and field == "prompt":
+            yield (field,), f"task {task.name!r}: `{field}` is empty: leave it out to ask the data set's own questions."
+    if task.dataset is not None and not task.dataset.strip():
+        yield ("dataset",), f"task {task.name!r}: `dataset` is empty: name a folder, a file or a registry entry."
+
+
+def _metric_problem(task: TaskEntry, metric: MetricSpec) -> str | None:
+    known = plugin_names("metrics")
+    if not known:  # the evaluator is not installed here; it will say
+        return None
+    if metric.name not in known:
+        return f"task {task.name!r}: unknown metric {metric.name!r}; {did_you_mean(metric.name, known)}"
+    if metric.normalisation is None and metric.profile is None:
+        return None
+    try:
+        check = load_metric_check()
+        if check is not None:
+            check(metric)
+    except UserError as error:
+        return f"task {task.name!r}: {error}"
+    return None

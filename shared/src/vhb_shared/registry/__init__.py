@@ -1,0 +1,1 @@
+"""Named models, tasks and data sets, and what installed packages offer."""

@@ -1,0 +1,108 @@
+"""Settings that several processes share, from environment variables `VHB_*`."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from vhb_shared.errors import UserError
+
+_CONFIG = SettingsConfigDict(env_prefix="VHB_", extra="ignore", frozen=True, env_ignore_empty=True)
+
+
+class BusCredentials(BaseModel):
+    """Content of the file named by VHB_NATS_CREDS."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    user: str
+    password: SecretStr
+
+
+class BusSettings(BaseSettings):
+    """Where the bus is."""
+
+    model_config = _CONFIG
+
+    nats_url: str = "nats://127.0.0.1:4222"
+    nats_creds: Path | None = None
+    """A JSON file {"user", "password"}."""
+
+    def credentials(self) -> BusCredentials | None:
+        """Reads the credentials file; None when there is none.
+
+        Raises:
+            UserError: it cannot be read or is not what it should be.
+        """
+        if self.nats_creds is None:
+            return None
+        try:
+            return BusCredentials.model_validate(json.loads(self.nats_creds.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise UserError(f"VHB_NATS_CREDS: {self.nats_creds} cannot be read ({error.strerror}).") from error
+        except ValueError:  # malformed JSON and failed validation; neither may show the content
+            raise UserError(
+                f'VHB_NATS_CREDS: {self.nats_creds} should hold JSON: {{"user": "...", "password": "..."}}.'
+            ) from None
+
+
+class StoreSettings(BaseSettings):
+    """Where object storage is: an S3 server when `s3_endpoint` is given, else a directory."""
+
+    model_config = _CONFIG
+
+    s3_endpoint: str | None = None
+    """`http://host:9000` or `https://host`; without a scheme http is meant."""
+    s3_bucket: str = "vlmhyperbench"
+    s3_access_key: SecretStr | None = None
+    s3_secret_key: SecretStr | None = None
+    s3_region: str | None = None
+    store_dir: Path | None = None
+    cache_dir: Path | None = None
+    """Local copies of objects; None: a folder in the user's cache directory."""
+
+    def cache_directory(self) -> Path:
+        """Where local copies of objects go."""
+        if self.cache_dir is not None:
+            return self.cache_dir
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+        return Path(base) / "vlmhyperbench" / "objects"
+
+
+class RegistrySettings(BaseSettings):
+    """Where registry entries are looked for, beside the built-in ones."""
+
+    model_config = _CONFIG
+
+    registry_dirs: Annotated[tuple[Path, ...], NoDecode] = ()
+    """VHB_REGISTRY_DIRS: folders separated as in PATH; later ones override earlier ones."""
+
+    @field_validator("registry_dirs", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
+
+
+class LogSettings(BaseSettings):
+    """How much is logged, and how."""
+
+    model_config = _CONFIG
+
+    log_format: Literal["json", "console"] = "console"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+
+def settings_error(error: ValidationError) -> UserError:
+    """A settings mistake as a sentence that names the variable and shows no value."""
+    problems = tuple(
+        f"VHB_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}." for item in error.errors()
+    )
+    return UserError(problems[0] if len(problems) == 1 else "settings are wrong: " + " ".join(problems), problems)

@@ -1,0 +1,72 @@
+"""The contract of object storage."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NamedTuple
+
+
+class ObjectInfo(NamedTuple):
+    """One object of a listing."""
+
+    key: str
+    size: int
+    """Bytes."""
+
+
+class ObjectStore(ABC):
+    """Whole objects or none, under immutable keys: writing the same key twice writes the same content.
+
+    Every method may raise `Unavailable` (server does not answer, disk full: wait and try again) and `UserError`
+    (access denied, bucket missing). None blocks the event loop. Usable from many tasks at once.
+    """
+
+    async def __aenter__(self) -> "ObjectStore":
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        return None
+
+    @abstractmethod
+    async def check(self) -> None:
+        """Raises unless the storage can be reached and written to."""
+
+    @abstractmethod
+    async def put(self, key: str, data: bytes) -> None:
+        """Writes an object; a reader sees all of it or none."""
+
+    @abstractmethod
+    async def put_file(self, key: str, path: Path) -> None:
+        """Writes a file's content as an object, without holding it in memory."""
+
+    @abstractmethod
+    async def get(self, key: str) -> bytes:
+        """Reads an object whole.
+
+        Raises:
+            NotFound: no such key.
+        """
+
+    @abstractmethod
+    async def get_file(self, key: str, path: Path) -> None:
+        """Copies an object to a local file, which appears whole or not at all; parents are made.
+
+        Raises:
+            NotFound: no such key.
+        """
+
+    @abstractmethod
+    async def exists(self, key: str) -> bool:
+        """Whether the key holds an object."""
+
+    @abstractmethod
+    def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
+        """Objects whose key starts with `prefix`, in key order, without holding them all in memory."""
+
+    @abstractmethod
+    async def delete(self, key: str) -> None:
+        """Removes an object; a missing one is no error."""
+
+    def local_path(self, key: str) -> Path | None:
+        """The object's file, when the storage is a directory of this host; None elsewhere. For reading only."""
+        return None

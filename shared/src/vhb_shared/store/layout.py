@@ -1,0 +1,98 @@
+"""The only module that knows the keys of object storage."""
+
+from pathlib import PurePosixPath
+
+
+def dataset_manifest(digest: str) -> str:
+    """datasets/<digest>/manifest.json: written last; a data set without it does not exist."""
+    return f"datasets/{digest}/manifest.json"
+
+
+def dataset_samples(digest: str) -> str:
+    """datasets/<digest>/samples.parquet"""
+    return f"datasets/{digest}/samples.parquet"
+
+
+def dataset_media(digest: str, name: str) -> str:
+    """datasets/<digest>/media/<sha256>.<ext>"""
+    return f"datasets/{digest}/media/{name}"
+
+
+def job_spec(job_id: str) -> str:
+    """jobs/<job_id>/job.yaml: as the user wrote it."""
+    return f"jobs/{job_id}/job.yaml"
+
+
+def job_submission(job_id: str) -> str:
+    """jobs/<job_id>/submission.json: a job too big for a message."""
+    return f"jobs/{job_id}/submission.json"
+
+
+def plan(job_id: str) -> str:
+    """jobs/<job_id>/plan.json"""
+    return f"jobs/{job_id}/plan.json"
+
+
+def job_file(job_id: str, name: str) -> str:
+    """jobs/<job_id>/report.md, report.html, metrics.csv, job.json"""
+    return f"jobs/{job_id}/{name}"
+
+
+def job_prefix(job_id: str) -> str:
+    """jobs/<job_id>/"""
+    return f"jobs/{job_id}/"
+
+
+def run_spec(run_id: str) -> str:
+    """runs/<run_id>/run.json"""
+    return f"runs/{run_id}/run.json"
+
+
+def run_file(run_id: str, name: str) -> str:
+    """runs/<run_id>/answers.csv, answers.parquet, scores.parquet, metrics.csv, report.md, environment.json"""
+    return f"runs/{run_id}/{name}"
+
+
+def run_prefix(run_id: str) -> str:
+    """runs/<run_id>/"""
+    return f"runs/{run_id}/"
+
+
+def answers_part(run_id: str, shard: int, token: str) -> str:
+    """runs/<run_id>/answers/part-00003.<token>.parquet; the token is the start of the content's sha256."""
+    return f"runs/{run_id}/answers/part-{shard:05d}.{token}.parquet"
+
+
+def scores_part(run_id: str, shard: int, token: str) -> str:
+    """runs/<run_id>/scores/part-00003.<token>.parquet: scores of the answers part with the same token."""
+    return f"runs/{run_id}/scores/part-{shard:05d}.{token}.parquet"
+
+
+def checkpoint_prefix(run_id: str, shard: int, attempt: int) -> str:
+    """runs/<run_id>/checkpoints/00003.1/: answers of a shard in flight, in segments."""
+    return f"runs/{run_id}/checkpoints/{shard:05d}.{attempt}/"
+
+
+def checkpoint_shard_prefix(run_id: str, shard: int) -> str:
+    """runs/<run_id>/checkpoints/00003.: what all attempts at a shard left."""
+    return f"runs/{run_id}/checkpoints/{shard:05d}."
+
+
+def checkpoint_segment(run_id: str, shard: int, attempt: int, segment: str) -> str:
+    """runs/<run_id>/checkpoints/00003.1/<segment>.jsonl"""
+    return f"{checkpoint_prefix(run_id, shard, attempt)}{segment}.jsonl"
+
+
+def run_log(run_id: str, name: str) -> str:
+    """runs/<run_id>/logs/<name>"""
+    return f"runs/{run_id}/logs/{name}"
+
+
+def imported_answers(sha256: str) -> str:
+    """imports/<sha256>.parquet: answers made elsewhere."""
+    return f"imports/{sha256}.parquet"
+
+
+def file_name(key: str) -> str:
+    """The last part of a key."""
+    return PurePosixPath(key).name

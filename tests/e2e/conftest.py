@@ -1,0 +1,48 @@
+"""One running stack and one endpoint for all of these tests; each test has a folder of its own."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from person import VHB, typed, write_folder
+
+from vhb_shared.testing.endpoint_process import EndpointProcess
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder where `vhb up` runs without options, so that other commands there find it; it holds a data set of 64
+    samples in `data` and one of 6 in `few`."""
+    folder = tmp_path_factory.mktemp("place")
+    write_folder(folder / "data", 64)
+    write_folder(folder / "few", 6)
+    with typed("up", cwd=folder) as stack:
+        assert stack.stdout is not None
+        line = stack.stdout.readline()
+        assert line.startswith("ready: nats://127.0.0.1:") and "credentials" in line
+        yield folder
+        assert stack.poll() is None
+
+
+@pytest.fixture(scope="session")
+def stand_in() -> Iterator[EndpointProcess]:
+    with EndpointProcess() as process:
+        yield process
+
+
+@pytest.fixture
+def endpoint(stand_in: EndpointProcess) -> EndpointProcess:
+    """The stand-in, well-behaved and with no requests counted."""
+    stand_in.control(reset=True, rules=[], delay_ms=0, api_key=None)
+    return stand_in
+
+
+@pytest.fixture(scope="session", autouse=True)
+def installed() -> None:
+    """These tests type the command that a person types."""
+    assert subprocess.run([VHB, "--help"], capture_output=True, check=False).returncode == 0

@@ -1,0 +1,72 @@
+"""Every metric reproduces its hand-checked vectors, alone and in one batch."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from vhb_evaluator.metrics.registry import metric_class, metric_names
+from vhb_evaluator.scoring import score
+from vhb_shared.contracts.job import MetricSpec
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+FILES = sorted(GOLDEN.glob("*.json"))
+
+
+def _cases() -> list[Any]:
+    found = []
+    for path in FILES:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found += [pytest.param(content["metric"], case, id=f"{path.stem}-{case['name']}") for case in content["cases"]]
+    return found
+
+
+def _table(cases: list[dict[str, Any]]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    rows = list(range(len(cases)))
+    keys = {"index": rows, "id": [f"s{row}" for row in rows]}
+    samples = pl.DataFrame({
+        **keys, "doc_class": [None] * len(rows), "question_type": [None] * len(rows),
+        "references": [case["references"] for case in cases],
+    })  # fmt: skip
+    answers = pl.DataFrame(
+        {**keys, "model_answer": [case["answer"] for case in cases], "outcome": ["answered"] * len(rows)}
+    )
+    return samples, answers.reverse()
+
+
+def _spec(metric: str, case: dict[str, Any]) -> MetricSpec:
+    return MetricSpec(name=metric, normalisation=case.get("normalisation"), profile=case.get("profile"))
+
+
+def _check(row: dict[str, Any], case: dict[str, Any]) -> None:
+    assert row["status"] == "scored"
+    for field in ("value", "numerator", "denominator"):
+        if field in case:
+            assert row[field] == pytest.approx(case[field], abs=1e-12), field
+
+
+@pytest.mark.parametrize(("metric", "case"), _cases())
+def test_vector(metric, case):
+    (row,) = score(*_table([case]), (_spec(metric, case),)).to_dicts()
+    _check(row, case)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_batch_scores_as_its_samples_do(path):
+    content = json.loads(path.read_text(encoding="utf-8"))
+    plain = [case for case in content["cases"] if not {"normalisation", "profile"} & set(case)]
+    rows = score(*_table(plain), (MetricSpec(name=content["metric"]),)).to_dicts()
+    assert [row["id"] for row in rows] == [f"s{place}" for place in range(len(plain))]
+    for row, case in zip(rows, plain, strict=True):
+        _check(row, case)
+
+
+def test_every_metric_of_ours_has_vectors_and_says_what_it_is():
+    ours = [name for name in metric_names() if metric_class(name).__module__.startswith("vhb_evaluator.")]
+    assert {json.loads(path.read_text(encoding="utf-8"))["metric"] for path in FILES} == set(ours)
+    for name in ours:
+        metric = metric_class(name)
+        assert metric.summary and metric.source and metric.version
+        assert metric.direction in ("higher", "lower")

@@ -1,0 +1,117 @@
+"""The life of a run as pure steps."""
+
+from vhb_scheduler import lifecycle
+from vhb_shared.contracts.events import Failure, RunEvaluationCompleted, RunReportCompleted, RunShardCompleted
+from vhb_shared.contracts.results import OutcomeCounts
+from vhb_shared.contracts.state import JobState, RunState
+
+
+def run(**more: object) -> RunState:
+    base = RunState(
+        run_id="j-0",
+        job_id="j",
+        name="m__t",
+        model="m",
+        task="t",
+        backend_id="b",
+        stages=("inference", "evaluation", "reporting"),
+        stage="inference",
+        samples=20,
+        shards=2,
+    )
+    return base.model_copy(update=more)
+
+
+def completed(shard: int, token: str = "aa", failed: int = 0, round_: int = 0) -> RunShardCompleted:
+    return RunShardCompleted(
+        job_id="j",
+        run_id="j-0",
+        name="m__t",
+        round=round_,
+        shard=shard,
+        attempt=0,
+        token=token,
+        part_key="k",
+        sha256="s",
+        counts=OutcomeCounts(answered=10 - failed, failed=failed),
+        seconds=1,
+        agent_id="a",
+    )
+
+
+def committed(failed: int = 0) -> RunState:
+    first = lifecycle.commit_shard(run(), completed(0), 1.0)
+    assert first is not None and first.stage == "inference"
+    second = lifecycle.commit_shard(first, completed(1, "bb", failed), 2.0)
+    assert second is not None
+    return second
+
+
+def done(failed: int = 0) -> RunState:
+    evaluated = lifecycle.complete_evaluation(
+        committed(failed),
+        RunEvaluationCompleted(job_id="j", run_id="j-0", name="m__t", counts=committed(failed).counts),
+        3.0,
+    )
+    assert evaluated is not None and evaluated.stage == "reporting"
+    reported = lifecycle.complete_report(evaluated, RunReportCompleted(job_id="j", run_id="j-0", name="m__t"))
+    assert reported is not None
+    return reported
+
+
+def test_the_first_attempt_of_a_shard_counts_and_the_last_shard_ends_inference() -> None:
+    state = committed()
+    assert (state.stage, state.committed, state.counts.answered) == ("evaluation", {0: "aa", 1: "bb"}, 20)
+    assert lifecycle.commit_shard(state, completed(0, "cc"), 3.0) is None
+
+
+def test_what_is_of_another_round_or_no_shard_of_the_run_is_ignored() -> None:
+    assert lifecycle.commit_shard(run(round=1), completed(0), 1.0) is None
+    assert lifecycle.commit_shard(run(), completed(2), 1.0) is None
+
+
+def test_a_lost_backend_fails_what_is_missing() -> None:
+    half = lifecycle.commit_shard(run(), completed(0), 1.0)
+    assert half is not None
+    state = lifecycle.fail_inference(half, Failure(kind="backend", message="gone"), 2.0)
+    assert state is not None
+    assert (state.status, state.stage, state.counts.answered, state.counts.failed) == ("failed", "evaluation", 10, 10)
+    assert lifecycle.fail_inference(state, Failure(kind="backend", message="again"), 3.0) is None
+
+
+def test_a_cancelled_run_withdraws_what_is_missing() -> None:
+    state = lifecycle.cancel_run(run(), 1.0)
+    assert state is not None
+    assert (state.status, state.counts.withdrawn) == ("cancelled", 20)
+    assert lifecycle.cancel_run(state, 2.0) is None
+
+
+def test_a_retry_opens_only_shards_with_failures() -> None:
+    assert done().status == "completed"
+    assert lifecycle.retry_run(done(), failed_only=False, now=4.0) is None
+    state = lifecycle.retry_run(done(failed=3), failed_only=True, now=4.0)
+    assert state is not None
+    assert (state.round, state.stage, state.committed, state.keep) == (1, "inference", {0: "aa"}, {1: "bb"})
+    assert state.attempts == {1: 1} and not state.ask_withdrawn
+    assert state.counts == OutcomeCounts(answered=10)
+    again = lifecycle.commit_shard(state, completed(1, "cc", round_=1), 5.0)
+    assert again is not None and again.counts == OutcomeCounts(answered=20)
+
+
+def test_lost_shards_get_a_new_attempt_unless_committed() -> None:
+    half = lifecycle.commit_shard(run(), completed(0), 1.0)
+    assert half is not None
+    assert lifecycle.requeue_shards(half, {0}) is None
+    state = lifecycle.requeue_shards(half, {0, 1})
+    assert state is not None and state.attempts == {1: 1}
+
+
+def test_a_job_ends_when_all_is_reported_and_fails_when_no_run_could_be() -> None:
+    job = JobState(job_id="j", name="n", status="running", stages=("inference", "evaluation", "reporting"))
+    assert lifecycle.job_ended(job, [done()], "now") is None  # its report is missing
+    job = job.model_copy(update={"reported": True})
+    ended = lifecycle.job_ended(job, [done(), done().model_copy(update={"status": "failed"})], "now")
+    assert ended is not None and ended.status == "completed"
+    failed = lifecycle.job_ended(job, [done().model_copy(update={"status": "failed"})], "now")
+    assert failed is not None and failed.status == "failed"
+    assert lifecycle.job_ended(job, [committed()], "now") is None
