@@ -85,9 +85,8 @@ class Agent:
 
     async def _heartbeat(self) -> None:
         while True:
-            serving = tuple(sorted({backend_id for backend_id, _ in self._sessions}))
             try:
-                await self._bus.agents.put(self.info.agent_id, self.info.model_copy(update={"sessions": serving}))
+                await self._bus.agents.put(self.info.agent_id, self.info)
             except Unavailable as error:
                 log.warning("heartbeat_failed", reason=str(error))
             await asyncio.sleep(HEARTBEAT_S)

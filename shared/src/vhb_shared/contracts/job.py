@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from vhb_shared.contracts.base import UserModel
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/\\]+$")]
+EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Stage = Literal["inference", "evaluation", "reporting"]
 STAGES: tuple[Stage, ...] = ("inference", "evaluation", "reporting")
 
@@ -30,6 +31,22 @@ class Resources(UserModel):
     gpus: int = Field(0, ge=0)
     gpu_memory_gib: float | None = Field(None, gt=0)
     """Per device."""
+    cpus: float | None = Field(None, gt=0)
+    """Cores it may use; None: no limit."""
+    memory_gib: float | None = Field(None, gt=0)
+    """Of the host, swap included: what uses more is ended as out of memory. None: no limit."""
+    shm_gib: float | None = Field(None, gt=0)
+    """Shared memory (/dev/shm) of a container; None: what the backend needs."""
+
+
+class Mount(UserModel):
+    """A folder of the agent's host that a backend sees."""
+
+    source: str = Field(min_length=1)
+    """Absolute path on the agent's host."""
+    target: str = Field(min_length=1, pattern=r"^/")
+    """Absolute path inside."""
+    read_only: bool = True
 
 
 class Retries(UserModel):
@@ -55,20 +72,30 @@ class ModelEntry(UserModel):
     environment: str | None = None
     """Where the backend runs; None leaves it to the backend."""
     image: str | None = None
+    """Container image, by tag or digest (`name@sha256:...`); None leaves it to the backend."""
+    command: tuple[str, ...] = ()
+    """What an image without an engine of ours runs; may hold {host}, {port} and {model}. Empty: the image's own."""
     engine_args: dict[str, Any] = Field(default_factory=dict)
+    env: dict[str, str] = Field(default_factory=dict)
+    """Variables of the backend; not for secrets."""
+    pass_env: tuple[EnvironmentVariable, ...] = ()
+    """Names of the agent's variables that the backend gets too (HF_TOKEN); their values are stored nowhere."""
+    mounts: tuple[Mount, ...] = ()
     packages: tuple[str, ...] = ()
     """Requirements installed on top of the backend's own when its environment starts."""
     resources: Resources = Resources()
     replicas: int = Field(1, ge=1, le=1000)
     generation: Generation = Generation()
     base_url: str | None = None
-    api_key_env: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    api_key_env: EnvironmentVariable | None = None
     """The name of an environment variable of the agent, never a key."""
     concurrency: int | None = Field(None, ge=1, le=4096)
     """A cap on requests in flight for one replica."""
     stream: bool = True
     retries: Retries = Retries()
     description: str | None = None
+    sources: tuple[str, ...] = ()
+    """Where the entry's figures come from; for people."""
 
     @property
     def served_model(self) -> str:
@@ -178,6 +205,8 @@ class JobSpec(UserModel):
     stages: tuple[Stage, ...] = STAGES
     shard_size: int = Field(64, ge=1, le=100_000)
     skip_bad_rows: bool = False
+    reuse: bool = True
+    """Whether answers that earlier jobs got to the very same requests are used again instead of asking."""
 
     @field_validator("models", "tasks", mode="before")
     @classmethod

@@ -101,6 +101,35 @@ class Claim(WireModel):
     session: str
 
 
+class Device(WireModel):
+    """An accelerator of a host."""
+
+    uuid: str
+    """What leases and container engines name it by."""
+    index: int
+    name: str
+    memory_gib: float
+    driver: str = ""
+
+
+class SessionInfo(WireModel):
+    """A backend that an agent holds now."""
+
+    backend_id: str
+    replica: int
+    model: str
+    """Name of the entry that it was claimed for."""
+    state: Literal["starting", "serving", "idle", "stopping"]
+    since: float
+    """Unix seconds of the last change of `state`."""
+    devices: tuple[str, ...] = ()
+    """Leased to it, by UUID."""
+    concurrency: int = 0
+    """Requests in flight that it is allowed now."""
+    detail: str = ""
+    """What it is doing while it starts, in the engine's own words."""
+
+
 class AgentInfo(WireModel):
     """Bucket vhb-agents, key `<agent_id>`: expires unless renewed."""
 
@@ -111,7 +140,12 @@ class AgentInfo(WireModel):
     backends: tuple[str, ...] = ()
     """Backend adapters it can run."""
     environments: tuple[str, ...] = ()
-    sessions: tuple[str, ...] = ()
-    """Backend ids it serves now."""
-    gpus: int = 0
+    sessions: tuple[SessionInfo, ...] = ()
+    devices: tuple[Device, ...] = ()
     slots: int = 1
+    """Backends on this host at once."""
+    remote_slots: int = 0
+    """Backends elsewhere fed at once."""
+    memory_gib: float | None = None
+    """Of the host."""
+    cpus: int | None = None

@@ -8,6 +8,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from vhb_shared.contracts.events import Failure
+from vhb_shared.contracts.job import Mount
 from vhb_shared.errors import VhbError
 
 Progress = Callable[[str], None]
@@ -53,7 +54,8 @@ class EnvironmentSpec(_Data):
 
     name: str
     """For people: in logs, labels and messages."""
-    command: tuple[str, ...] = Field(min_length=1)
+    command: tuple[str, ...] = ()
+    """Empty: what the image runs by itself."""
     env: dict[str, str] = Field(default_factory=dict)
     """Variables and their values; not for secrets."""
     pass_env: tuple[str, ...] = ()
@@ -65,8 +67,18 @@ class EnvironmentSpec(_Data):
     local_packages: tuple[Path, ...] = ()
     """Directories of pure Python packages to copy in."""
     image: str | None = None
+    """By tag or digest."""
     devices: tuple[str, ...] = ()
-    """Devices leased to it, by UUID."""
+    """Devices leased to it, by UUID. None given: it sees none."""
+    mounts: tuple[Mount, ...] = ()
+    memory_bytes: int | None = Field(None, gt=0)
+    """Memory with swap; what uses more is ended as out of memory."""
+    cpus: float | None = Field(None, gt=0)
+    pids: int | None = Field(None, gt=0)
+    shm_bytes: int | None = Field(None, gt=0)
+    """Size of /dev/shm, where it has one of its own."""
+    read_only_root: bool = False
+    """Whether the program bears a root file system it cannot write (it gets a /tmp of its own)."""
     ready_timeout_s: float = Field(120, gt=0)
     labels: dict[str, str] = Field(default_factory=dict)
 
