@@ -1,9 +1,12 @@
-"""In CI a test that is skipped has failed: everything it needs is installed there."""
+"""In CI a test that is skipped has failed: everything it needs is installed there. Fixtures that all tests share."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
+
+from vhb_shared.testing import docker_engine as engines
 
 
 @pytest.hookimpl(wrapper=True)
@@ -15,3 +18,22 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped in CI: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session")
+def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A container engine at the default socket: the one that runs, else one for this session."""
+    try:
+        with engines.docker_engine(tmp_path_factory.mktemp("docker") / "dockerd.log"):
+            yield
+    except engines.NoEngine as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def base_image(docker_engine: None) -> str:
+    """An image with Debian, Python 3.11 and venv; made once per machine."""
+    try:
+        return engines.base_image(Path(__file__).parents[1] / "deploy" / "images" / "base.sh")
+    except engines.NoEngine as reason:
+        pytest.skip(str(reason))
