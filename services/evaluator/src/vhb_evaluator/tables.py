@@ -16,6 +16,8 @@ _NOT_TEXT: Mapping[str, pl.DataType] = MappingProxyType(
         "prompt_tokens": pl.Int64(),
         "completion_tokens": pl.Int64(),
         "attempts": pl.Int64(),
+        "tpot_ms": pl.Float64(),
+        "cached_tokens": pl.Int64(),
         "value": pl.Float64(),
         "numerator": pl.Float64(),
         "denominator": pl.Float64(),

@@ -33,6 +33,13 @@ class Answer(BaseModel):
     """UTC, ISO 8601."""
     replica: str | None = None
     fingerprint: str | None = None
+    tpot_ms: float | None = None
+    """Time per output token after the first: (latency - ttft) / (completion tokens - 1); only when streaming, with
+    the server's own count of at least 2 tokens."""
+    started_at: str | None = None
+    """UTC, ISO 8601: when the first attempt that counts was sent. What an engine's death broke off does not count."""
+    cached_tokens: int | None = None
+    """Of the prompt, tokens that the engine found in its cache, where it says so."""
 
 
 ANSWER_COLUMNS: tuple[str, ...] = tuple(Answer.model_fields)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from vhb_inference_agent.runner import checkpoint_log, media
+from vhb_inference_agent.runner.in_flight import Owner
 from vhb_inference_agent.runner.pause import Pause
 from vhb_inference_agent.runner.slots import Line, Slots
 from vhb_shared.contracts.job import Retries
@@ -52,7 +53,7 @@ async def test_an_earlier_shard_goes_first_and_leaves_no_place_empty(desk, endpo
 async def test_places_of_cancelled_requests_are_not_lost(desk) -> None:
     pause = Pause(desk._emit, "agent-1")
     slots = Slots(2, pause)
-    early, late = slots.line(), slots.line()
+    early, late = slots.line(Owner("j", "a")), slots.line(Owner("j", "b"))
 
     async def hold(line: Line) -> None:
         async with line.slot():

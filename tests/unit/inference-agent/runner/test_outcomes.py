@@ -1,5 +1,6 @@
 """What a user reads in answers: every outcome, over a real HTTP connection, streamed and not."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -32,8 +33,12 @@ async def test_answered_row_is_complete(desk, endpoint, stream) -> None:
     assert row["latency_ms"] >= 30
     if stream:
         assert 30 <= row["ttft_ms"] <= row["latency_ms"] - 40
+        assert row["tpot_ms"] == (row["latency_ms"] - row["ttft_ms"]) / (row["completion_tokens"] - 1)
     else:
-        assert row["ttft_ms"] is None
+        assert row["ttft_ms"] is None and row["tpot_ms"] is None
+    sent = datetime.fromisoformat(row["started_at"])
+    took = datetime.fromisoformat(row["answered_at"]) - sent
+    assert abs(took.total_seconds() * 1000 - row["latency_ms"]) < 2
 
 
 @BOTH

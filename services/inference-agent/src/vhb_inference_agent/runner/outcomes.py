@@ -1,7 +1,7 @@
 """From what the endpoint said to the row that is kept."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from vhb_inference_agent.runner.failures import RequestFailed
 from vhb_inference_agent.runner.questions import Question
@@ -40,7 +40,8 @@ def answer_to(
         secret: the API key, which must not appear in an error.
         now: the clock.
     """
-    answered_at = now().isoformat(timespec="milliseconds")
+    ended = now()
+    answered_at = ended.isoformat(timespec="milliseconds")
     if asked.reply is None:
         failure = asked.failure or RequestFailed("connection", "")
         return Answer(
@@ -53,6 +54,7 @@ def answer_to(
             answered_at=answered_at,
             replica=replica,
             fingerprint=question.fingerprint,
+            started_at=_started_at(asked, ended),
         )
     reply = asked.reply
     text = storable(reply.text or reply.refusal)
@@ -71,7 +73,24 @@ def answer_to(
         answered_at=answered_at,
         replica=replica,
         fingerprint=question.fingerprint,
+        tpot_ms=time_per_output_token(asked.latency_ms, asked.ttft_ms, reply.completion_tokens),
+        started_at=_started_at(asked, ended),
+        cached_tokens=reply.cached_tokens,
     )
+
+
+def time_per_output_token(
+    latency_ms: float | None, ttft_ms: float | None, completion_tokens: int | None
+) -> float | None:
+    """Milliseconds per token after the first; None where one of the three is unknown, or there is no second token."""
+    if latency_ms is None or ttft_ms is None or completion_tokens is None or completion_tokens < 2:
+        return None
+    return (latency_ms - ttft_ms) / (completion_tokens - 1)
+
+
+def _started_at(asked: Asked, ended: datetime) -> str:
+    """Reckoned back from the end with the clock that the latency was measured with."""
+    return (ended - timedelta(seconds=asked.elapsed_s)).isoformat(timespec="milliseconds")
 
 
 def unasked(question: Question, problem: str, *, replica: str, now: Clock = utc_now) -> Answer:

@@ -24,8 +24,13 @@ ANSWER_SCHEMA: dict[str, Any] = {
     "answered_at": pl.String,
     "replica": pl.String,
     "fingerprint": pl.String,
+    "tpot_ms": pl.Float64,
+    "started_at": pl.String,
+    "cached_tokens": pl.Int64,
 }
 """Types of an answers part's columns, in their order."""
+
+_OTHERS = tuple(name for name in ANSWER_COLUMNS if name not in ("index", "id", "outcome"))
 
 
 class Part(NamedTuple):
@@ -54,6 +59,8 @@ def encode_part(answers: Iterable[Answer]) -> Part:
 
 
 def decode_part(data: bytes) -> list[Answer]:
-    """The answers of a part. Blocks; an incomplete or foreign file raises `polars.exceptions.PolarsError`."""
+    """The answers of a part; columns that it was written without take their defaults. Blocks; an incomplete or
+    foreign file raises `polars.exceptions.PolarsError`."""
     frame = pl.read_parquet(io.BytesIO(data))
-    return [Answer(**row) for row in frame.select(ANSWER_COLUMNS).iter_rows(named=True)]
+    known = frame.select("index", "id", "outcome", *(name for name in _OTHERS if name in frame.columns))
+    return [Answer(**row) for row in known.iter_rows(named=True)]

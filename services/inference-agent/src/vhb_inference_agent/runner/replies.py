@@ -6,7 +6,7 @@ answers a second costs more than everything else the agent does.
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,8 @@ class Reply:
     finish_reason: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    """Of the prompt, found in the engine's cache."""
     first_token_at: float | None = None
     """`time.perf_counter()` at the first token; only when streaming."""
     cut_off: bool = False
@@ -61,6 +63,9 @@ class Reply:
         if isinstance(usage, dict):
             self.prompt_tokens = _count(usage.get("prompt_tokens"), self.prompt_tokens)
             self.completion_tokens = _count(usage.get("completion_tokens"), self.completion_tokens)
+            details = usage.get("prompt_tokens_details")
+            if isinstance(details, dict):
+                self.cached_tokens = _count(details.get("cached_tokens"), self.cached_tokens)
         choices = chunk.get("choices")
         if not isinstance(choices, list) or (key == "message" and not choices):
             if key == "message" or not isinstance(usage, dict):
@@ -93,8 +98,16 @@ class Reply:
             self.first_token_at = time.perf_counter()
 
 
-async def read_events(chunks: AsyncIterator[bytes]) -> Reply:
+def _nothing() -> None:
+    pass
+
+
+async def read_events(chunks: AsyncIterator[bytes], on_progress: Callable[[], None] = _nothing) -> Reply:
     """Reads a stream of server-sent events up to `[DONE]`, its end, or the bound on an answer's size.
+
+    Args:
+        chunks: the body.
+        on_progress: called whenever something came.
 
     Raises:
         RequestFailed: malformed, or an error reported within the stream.
@@ -103,6 +116,7 @@ async def read_events(chunks: AsyncIterator[bytes]) -> Reply:
     pending = b""
     data: list[bytes] = []
     async for chunk in chunks:
+        on_progress()
         pending += chunk
         if len(pending) > _MAX_BODY_BYTES:
             raise RequestFailed("malformed", "one event of the stream is larger than an answer may be")

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from openai import APIConnectionError, APIStatusError, AsyncOpenAI, AsyncStream,
 
 from vhb_inference_agent.endpoint import Endpoint, RunningBackend
 from vhb_inference_agent.runner.failures import RequestFailed
+from vhb_inference_agent.runner.in_flight import InFlight
 from vhb_inference_agent.runner.replies import Reply, read_events, read_object
 from vhb_inference_agent.runner.slots import Slot
 from vhb_inference_agent.runner.waiting import RetryBudget, retry_after_s
@@ -34,6 +36,8 @@ class Asked:
     latency_ms: float | None
     """Of the last attempt, from sending to the last byte."""
     ttft_ms: float | None
+    elapsed_s: float = 0.0
+    """From sending the first attempt that counts to the end, waiting in between included."""
 
 
 class Requester:
@@ -42,10 +46,12 @@ class Requester:
     Args:
         backend: where to ask; its endpoint may change after a restart.
         concurrency: requests that may be in flight; as many connections are kept.
+        in_flight: told what is sent, what comes back and when it ends.
     """
 
-    def __init__(self, backend: RunningBackend, concurrency: int) -> None:
+    def __init__(self, backend: RunningBackend, concurrency: int, in_flight: InFlight) -> None:
         self._backend = backend
+        self._in_flight = in_flight
         self._concurrency = concurrency
         self._clients: list[tuple[Endpoint, AsyncOpenAI]] = []
 
@@ -67,20 +73,26 @@ class Requester:
             BackendLost: the backend cannot be brought back.
         """
         budget = RetryBudget(limits)
+        first_started: float | None = None
         reply: Reply | None = None
         failure: RequestFailed | None = None
         while True:
             budget.attempts += 1
             started = time.perf_counter()
+            first_started = first_started or started
             try:
-                reply = await self._attempt(body, limits.timeout_s)
+                with self._in_flight.request(slot.owner):
+                    reply = await self._attempt(body, limits.timeout_s)
             except RequestFailed as error:
                 failure = error
+                if error.kind == "status":
+                    self._in_flight.progress()  # an error in words is a sign of life
             ended = time.perf_counter()
             if reply is not None or failure is None:
                 break
             if failure.kind == "connection" and await self._backend.after_connection_error():
                 budget.attempts -= 1
+                first_started = None if budget.attempts == 0 else first_started
                 continue
             wait_s = budget.wait_after(failure)
             if wait_s is None:
@@ -93,6 +105,7 @@ class Requester:
             attempts=budget.attempts,
             latency_ms=(ended - started) * 1000,
             ttft_ms=(ttft_at - started) * 1000 if ttft_at is not None else None,
+            elapsed_s=ended - first_started,
         )
 
     async def _attempt(self, body: bytes, timeout_s: float) -> Reply:
@@ -107,7 +120,7 @@ class Requester:
                     stream_cls=AsyncStream[object],
                 )
                 try:
-                    return await _read(stream.response)
+                    return await _read(stream.response, self._in_flight.progress)
                 finally:
                     await stream.response.aclose()
         except APIStatusError as error:
@@ -151,12 +164,12 @@ def _new_client(endpoint: Endpoint, concurrency: int) -> AsyncOpenAI:
     )
 
 
-async def _read(response: httpx2.Response) -> Reply:
+async def _read(response: httpx2.Response, on_progress: Callable[[], None]) -> Reply:
     chunks = response.aiter_bytes()
     # Some servers answer a streaming request with one object, and say so.
     if not response.headers.get("content-type", "").startswith("text/event-stream"):
         return await read_object(chunks)
-    reply = await read_events(chunks)
+    reply = await read_events(chunks, on_progress)
     if reply.cut_off:
         return reply
     if reply.done:

@@ -10,6 +10,7 @@ from types import TracebackType
 from vhb_inference_agent.endpoint import RunningBackend
 from vhb_inference_agent.runner.checkpoint import Checkpoint
 from vhb_inference_agent.runner.checkpoint_log import Entry, remove_logs, shards_of
+from vhb_inference_agent.runner.in_flight import InFlight, Owner
 from vhb_inference_agent.runner.media import ImageEncoder, LocalCopies
 from vhb_inference_agent.runner.parts import decode_part, encode_part
 from vhb_inference_agent.runner.pause import Emit, Pause
@@ -61,7 +62,9 @@ class ShardRunner:
         self._agent_id = agent_id
         self._pause = Pause(emit, agent_id)
         self._images = ImageEncoder(copies)
-        self._requester = Requester(backend, concurrency)
+        self.in_flight = InFlight()
+        """What is being asked just now; for telemetry."""
+        self._requester = Requester(backend, concurrency, self.in_flight)
         self._slots = Slots(concurrency, self._pause)
         # Two: the log goes on being written while it is synchronised.
         self._log_threads = ThreadPoolExecutor(2, thread_name_prefix="checkpoint")
@@ -124,7 +127,7 @@ class ShardRunner:
 
     async def _answer(self, run: RunSpec, work: InferShard, round: int) -> RunShardCompleted:
         started = time.monotonic()
-        line = self._slots.line()
+        line = self._slots.line(Owner(work.job_id, work.run_id))
         samples = await self._pause.until_done(
             work.job_id,
             "reading the data set from storage",

@@ -5,6 +5,7 @@ import heapq
 from itertools import count
 from types import TracebackType
 
+from vhb_inference_agent.runner.in_flight import Owner
 from vhb_inference_agent.runner.pause import Pause
 
 
@@ -22,9 +23,9 @@ class Slots:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = count()
 
-    def line(self) -> "Line":
+    def line(self, owner: Owner) -> "Line":
         """A shard's place among shards."""
-        return Line(self, next(self._numbers))
+        return Line(self, next(self._numbers), owner)
 
     async def take(self, line: int) -> None:
         """Returns with a place taken; the lowest line goes first, then who came first."""
@@ -61,9 +62,10 @@ class Slots:
 class Line:
     """Where the requests of one shard queue for places."""
 
-    def __init__(self, slots: Slots, number: int) -> None:
+    def __init__(self, slots: Slots, number: int, owner: Owner) -> None:
         self._slots = slots
         self._number = number
+        self._owner = owner
 
     @property
     def concurrency(self) -> int:
@@ -72,15 +74,17 @@ class Line:
 
     def slot(self) -> "Slot":
         """One request's place: `async with line.slot() as slot`."""
-        return Slot(self._slots, self._number)
+        return Slot(self._slots, self._number, self._owner)
 
 
 class Slot:
     """A place in flight. Held until the answer is in the checkpoint, so that a kill loses no more than the cap."""
 
-    def __init__(self, slots: Slots, line: int) -> None:
+    def __init__(self, slots: Slots, line: int, owner: Owner) -> None:
         self._slots = slots
         self._line = line
+        self.owner = owner
+        """Whose request it is for."""
         self._held = False
 
     async def __aenter__(self) -> "Slot":
