@@ -36,8 +36,7 @@ def program(code: str, **changes: object) -> EnvironmentSpec:
 
 
 async def started(environment: Environment, spec: EnvironmentSpec) -> EnvironmentHandle:
-    await environment.prepare(spec, lambda _: None)
-    return await environment.start(spec)
+    return await environment.start(await environment.prepare(spec, lambda _: None))
 
 
 async def answers(address: str) -> bool:
@@ -92,11 +91,11 @@ async def test_preparing_again_does_nothing(environment: Environment, tmp_path: 
     spec = program("print(1)")
     first: list[str] = []
     second: list[str] = []
-    await environment.prepare(spec, first.append)
-    await environment.prepare(spec, second.append)
+    spec = await environment.prepare(spec, first.append)
+    assert await environment.prepare(spec, second.append) == spec
     assert first
     assert not second
-    assert "python" in await environment.installed(spec)
+    assert (await environment.installed(spec)).python
 
 
 async def test_an_exit_is_reported_with_its_code_and_last_words(environment: Environment) -> None:
@@ -146,7 +145,7 @@ async def test_stopping_twice_and_stopping_what_has_ended_is_harmless(environmen
 
 async def test_a_missing_program_is_said_in_a_sentence(environment: Environment) -> None:
     spec = EnvironmentSpec(name="ghost", command=("no-such-program-of-ours",))
-    await environment.prepare(spec, lambda _: None)
+    spec = await environment.prepare(spec, lambda _: None)
     with pytest.raises(EnvironmentFailed, match="no-such-program-of-ours") as caught:
         await environment.start(spec)
     assert not caught.value.failure.retryable
@@ -200,7 +199,7 @@ async def test_an_unknown_handle_has_ended(environment: Environment) -> None:
 
 async def test_several_run_side_by_side(environment: Environment) -> None:
     spec = EnvironmentSpec(name="server", command=SERVER)
-    await environment.prepare(spec, lambda _: None)
+    spec = await environment.prepare(spec, lambda _: None)
     handles = await asyncio.gather(*(environment.start(spec) for _ in range(3)))
     addresses = await asyncio.gather(*(until_answering(environment, handle) for handle in handles))
     assert len(set(addresses)) == 3

@@ -35,7 +35,11 @@ class _Environments:
     """The environments of this host, made when first asked for."""
 
     def __init__(self, settings: AgentSettings) -> None:
-        self._settings = EnvironmentSettings(directory=settings.environments, agent_id=settings.name)
+        self._settings = EnvironmentSettings(
+            directory=settings.environments,
+            agent_id=settings.name,
+            wheels=settings.wheels and settings.wheels.absolute(),
+        )
         self._made: dict[str, Environment] = {}
 
     def get(self, name: str) -> Environment:
@@ -90,7 +94,7 @@ async def setup(service: Service) -> AsyncIterator[None]:
     def is_remote(demand: BackendDemand) -> bool:
         return backend_adapter(demand.model.backend).default_environment() is None
 
-    names = environment_names()
+    names = tuple([name for name in environment_names() if await environments.get(name).problem() is None])
     for name in names:
         ended = await environments.get(name).reap({LABEL: settings.name})
         if ended:

@@ -48,6 +48,10 @@ async def describe(
         "environment": environment.name,
         "command": list(spec.command),
         "packages_asked": list(spec.packages),
-        "python": installed.pop("python", None),
-        "packages": installed,
+        "python": installed.python,
+        "packages": installed.packages,
+        "image_id": None if installed.image is None else installed.image.id,
+        "image_digest": None if installed.image is None else installed.image.digest,
+        "built_image_id": installed.built_image,
+        "runtime": installed.runtime,
     }

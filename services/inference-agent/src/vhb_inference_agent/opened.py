@@ -187,7 +187,8 @@ class OpenedBackend:
         environment = self._place()
         try:
             while True:
-                await environment.prepare(self._spec, self._progress)
+                # What is started again later is what was prepared first, whatever a tag means by then.
+                self._spec = await environment.prepare(self._spec, self._progress)
                 await self._stop()
                 self._handle = await environment.start(self._spec)
                 ended = await self._until_ready(environment, self._handle)

@@ -21,6 +21,8 @@ class AgentSettings(BaseSettings):
     """Answers of shards in flight; shared by all agents of a host. None: a folder in `directory`."""
     environments: Path = Path(".vhb/environments")
     """Built environments; shared by all agents of a host."""
+    wheels: Path | None = None
+    """Folder with prepared wheels; given, backends' packages come from there only (hosts without a network)."""
     slots: int = Field(1, ge=1)
     """Backends that run on this host at once."""
     remote_slots: int = Field(16, ge=1)

@@ -10,6 +10,7 @@ import uv
 from vhb_inference_agent.environments import virtualenv
 from vhb_inference_agent.environments.base import EnvironmentFailed
 from vhb_inference_agent.environments.virtualenv import VirtualenvRecipe, build, installed_packages, python_of
+from vhb_shared.testing.wheels import make_wheel
 
 REQUIREMENTS = Path(__file__).parents[4] / "requirements.lock"
 
@@ -135,3 +136,22 @@ def test_the_key_follows_the_content(package: Path) -> None:
     assert recipe("a==1", ("x", "y"), (package,)).key() == base
     (package / "data.txt").write_text("other")
     assert recipe("a==1", ("x", "y"), (package,)).key() != base
+
+
+async def test_with_a_folder_of_wheels_nothing_else_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+    (wheels := tmp_path / "wheels").mkdir()
+    make_wheel(wheels, "vhb_prepared", "2.5", "WORD = 'offline'\n", requires=("vhb_needed>=1",))
+    prepared = recipe(packages=("vhb_prepared",))
+    with pytest.raises(EnvironmentFailed, match=r"vhb.needed.*VHB_AGENT_WHEELS") as caught:
+        await build(prepared, tmp_path / "e", quiet, wheels)
+    assert not caught.value.failure.retryable
+    make_wheel(wheels, "vhb_needed")
+    folder = await build(prepared, tmp_path / "e", quiet, wheels)
+    assert await asyncio.to_thread(installed_packages, folder) == {"vhb_needed": "1.0", "vhb_prepared": "2.5"}
+    assert said(folder, "import vhb_prepared; print(vhb_prepared.WORD)") == "offline"
+
+
+async def test_a_folder_of_wheels_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentFailed, match=r"VHB_AGENT_WHEELS names .*/nowhere"):
+        await build(recipe(), tmp_path / "e", quiet, tmp_path / "nowhere")

@@ -1,9 +1,9 @@
 """The contract of an environment: where a backend runs, and what can be asked of that place."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +17,10 @@ Progress = Callable[[str], None]
 
 class _Data(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Limit = Literal["memory", "cpus", "pids", "shm"]
+"""What can be bounded: `memory_bytes`, `cpus`, `pids`, `shm_bytes` of a spec."""
 
 
 class Capabilities(_Data):
@@ -36,6 +40,10 @@ class Capabilities(_Data):
     """`start` returns before the place exists; `address` is None for a while, maybe minutes."""
     costs_money: bool = False
     """Every second between `start` and `stop` is paid for: `stop` must be certain."""
+    public: bool = False
+    """Its address can be reached by strangers (a pod behind a public proxy): the program must ask for a key."""
+    limits: frozenset[Limit] = frozenset()
+    """What of a spec's bounds is enforced; the others are ignored."""
 
 
 class EnvironmentSettings(_Data):
@@ -44,30 +52,46 @@ class EnvironmentSettings(_Data):
     directory: Path
     """Local and writable; caches and run directories are made below it."""
     agent_id: str
+    wheels: Path | None = None
+    """Folder with prepared wheels: packages come from there and from nowhere else (hosts without a network)."""
     log_bytes: int = Field(16 << 20, ge=1 << 16)
     """Bound of one backend's log on disk."""
 
 
+class ResolvedImage(_Data):
+    """What an image's name meant when it was looked up: a tag may be moved, this does not change."""
+
+    id: str
+    """As the place knows it: `sha256:...` of its configuration."""
+    digest: str | None = None
+    """`name@sha256:...`, by which any host can fetch it; None for one that was never in a registry."""
+
+
 class EnvironmentSpec(_Data):
     """What to run and what it needs. `command` may hold {python}, {host}, {port} and {port_file}, each replaced by
-    the environment. A program that chooses its own port gets `{port_file}` and writes the number there."""
+    the environment. A program that can choose its own port gets `{port}` too: not 0, it must take that one; 0, it
+    takes one and writes its number to `{port_file}`."""
 
     name: str
     """For people: in logs, labels and messages."""
     command: tuple[str, ...] = ()
-    """Empty: what the image runs by itself."""
+    """The whole command: an image's own entry point is not put before it. Empty: what the image runs by itself."""
+    port: int | None = Field(None, ge=1, le=65535)
+    """Where an image's own command listens; None: the one port that the image exposes, else 8000."""
     env: dict[str, str] = Field(default_factory=dict)
     """Variables and their values; not for secrets."""
     pass_env: tuple[str, ...] = ()
     """Names of the agent's variables to hand on; their values appear nowhere else."""
     lock: str = ""
-    """Requirements with hashes, complete (nothing else is resolved)."""
+    """Requirements with hashes, complete (nothing else is resolved); they share nothing with an image's own Python."""
     packages: tuple[str, ...] = ()
-    """Requirements on top of the lock, resolved when the environment is built."""
+    """Requirements on top of the lock, else of the image's own Python; resolved when the environment is built."""
     local_packages: tuple[Path, ...] = ()
     """Directories of pure Python packages to copy in."""
     image: str | None = None
     """By tag or digest."""
+    resolved: ResolvedImage | None = None
+    """Filled in by `prepare`: what `image` meant then, and means for as long as this spec is used."""
     devices: tuple[str, ...] = ()
     """Devices leased to it, by UUID. None given: it sees none."""
     mounts: tuple[Mount, ...] = ()
@@ -119,6 +143,22 @@ class Stats(_Data):
     memory_bytes: int = 0
     cpu_seconds: float = 0
     processes: int = 0
+    out_of_memory: bool = False
+    """A process of it was ended for want of memory since it started, though it still runs."""
+
+
+class Installed(_Data):
+    """What is really there, as far as the place can tell."""
+
+    packages: dict[str, str] = Field(default_factory=dict)
+    """Python packages: name -> version."""
+    python: str | None = None
+    image: ResolvedImage | None = None
+    """What the image's name meant."""
+    built_image: str | None = None
+    """ID of the image that really runs, where packages were installed on top."""
+    runtime: str | None = None
+    """What runs it, with its version: `docker 20.10.24`."""
 
 
 class EnvironmentFailed(VhbError):  # noqa: N818 - the failure is data
@@ -139,9 +179,16 @@ class Environment(ABC):
     def __init__(self, settings: EnvironmentSettings) -> None:
         self.settings = settings
 
+    async def problem(self) -> str | None:
+        """Why nothing can be run here now, a sentence with the remedy; None when it can. Raises nothing."""
+        return None
+
     @abstractmethod
-    async def prepare(self, spec: EnvironmentSpec, on_progress: Progress) -> None:
+    async def prepare(self, spec: EnvironmentSpec, on_progress: Progress) -> EnvironmentSpec:
         """Fetches and installs what `spec` needs; at once when it is there already, then without any network.
+
+        Returns:
+            The spec to start, now and again later: what a name may change its meaning (an image's tag) is fixed in it.
 
         Raises:
             EnvironmentFailed: it cannot be had; `failure.retryable` when a later try may work (network, disk full).
@@ -149,7 +196,8 @@ class Environment(ABC):
 
     @abstractmethod
     async def start(self, spec: EnvironmentSpec) -> EnvironmentHandle:
-        """Starts the command; `prepare` came first. What was started is labelled before it runs.
+        """Starts a spec that `prepare` returned. What was started is labelled before it runs; a start that is
+        cancelled or fails leaves nothing behind.
 
         Raises:
             EnvironmentFailed: no such program or image, not prepared, no room.
@@ -157,11 +205,13 @@ class Environment(ABC):
 
     @abstractmethod
     async def address(self, handle: EnvironmentHandle) -> str | None:
-        """`http://host:port` as this agent reaches it, None while it is not known yet. Raises nothing."""
+        """`http(s)://host:port` as this agent reaches it (where nothing can connect inwards: this end of a tunnel that
+        the environment keeps); None while it is not known yet. Raises nothing."""
 
     @abstractmethod
     async def exit_state(self, handle: EnvironmentHandle) -> Exit | None:
-        """How it ended, None while it runs. A handle nobody knows has ended. Raises nothing."""
+        """How it ended, None while it runs or while the place cannot be asked. A handle nobody knows has ended.
+        Raises nothing."""
 
     @abstractmethod
     async def wait_exit(self, handle: EnvironmentHandle) -> Exit:
@@ -176,8 +226,8 @@ class Environment(ABC):
         """What it uses now; zeros when it has ended. Raises nothing."""
 
     @abstractmethod
-    async def installed(self, spec: EnvironmentSpec) -> dict[str, str]:
-        """What is really installed: package -> version, and `python`; `image` -> digest where images are run.
+    async def installed(self, spec: EnvironmentSpec) -> Installed:
+        """What is really there for a spec that `prepare` returned.
 
         Raises:
             EnvironmentFailed: `spec` was not prepared.
@@ -202,8 +252,15 @@ class Environment(ABC):
         """
 
     @abstractmethod
-    async def reap(self, labels: Mapping[str, str]) -> tuple[str, ...]:
+    async def reap(self, labels: Mapping[str, str], keep: Collection[str] = ()) -> tuple[str, ...]:
         """Ends what carries all these labels and belongs to no agent that still runs.
+
+        What belongs to another agent stays unless that agent is known to be dead; of this agent's own former life,
+        all goes but `keep`.
+
+        Args:
+            labels: All of them must fit; none: everything on this host.
+            keep: Ids of handles that are in use or will be recovered.
 
         Returns:
             The ids of what was ended. Raises nothing.

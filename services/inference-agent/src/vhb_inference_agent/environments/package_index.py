@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 _UV_OF_PIP = {
     "index-url": "UV_DEFAULT_INDEX",
@@ -15,6 +16,7 @@ _UV_OF_PIP = {
     "trusted-host": "UV_INSECURE_HOST",
     "cert": "SSL_CERT_FILE",
 }
+_SOURCES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX")
 _COMMA_SEPARATED = ("UV_FIND_LINKS",)
 _SAME_AS = {"UV_DEFAULT_INDEX": ("UV_INDEX_URL",), "UV_INDEX": ("UV_EXTRA_INDEX_URL",)}
 # A build backend of a source package is foreign code: it gets what fetching and compiling need, nothing else.
@@ -24,21 +26,32 @@ _PASSED = re.compile(
 )
 
 
-async def uv_environment(environ: Mapping[str, str] | None = None, *, index: bool = True) -> dict[str, str]:
+async def uv_environment(
+    environ: Mapping[str, str] | None = None, *, index: bool = True, wheels: Path | None = None
+) -> dict[str, str]:
     """The variables uv is run with: the agent's own settings for packages, certificates and proxies.
 
     Args:
         environ: The agent's variables.
         index: Whether uv will ask an index at all; asking pip for its settings takes a moment.
+        wheels: Folder (absolute) that all packages come from; then no index and no network is asked.
 
     pip's settings (files and variables) stand in where uv's are not set, so that a site which told pip about its
     mirror need not say it twice. Raises nothing: a pip that does not answer has no settings.
     """
     given = dict(os.environ if environ is None else environ)
     result = {name: value for name, value in given.items() if _PASSED.match(name)}
-    result |= uv_settings(given, await _pip_config(given) if index else {})
+    result |= uv_settings(given, await _pip_config(given) if index and wheels is None else {})
+    if wheels is not None:
+        result = {name: value for name, value in result.items() if name not in _SOURCES}
+        result |= {"UV_FIND_LINKS": str(wheels), "UV_NO_INDEX": "1", "UV_OFFLINE": "1"}
     result |= {"UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
     return result
+
+
+def index_flags(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """What has to be said on uv's command line because it reads no variable for it."""
+    return ("--no-index",) if variables.get("UV_NO_INDEX", "").lower() in ("1", "true", "yes", "on") else ()
 
 
 def uv_settings(environ: Mapping[str, str], pip_config: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,6 +24,7 @@ from vhb_inference_agent.environments.base import (
     EnvironmentSettings,
     EnvironmentSpec,
     Exit,
+    Installed,
     Progress,
     Stats,
 )
@@ -61,9 +62,10 @@ class ProcessEnvironment(Environment):
         self._root = settings.directory.absolute()
         self._running: dict[str, _Running] = {}
 
-    async def prepare(self, spec: EnvironmentSpec, on_progress: Progress) -> None:
+    async def prepare(self, spec: EnvironmentSpec, on_progress: Progress) -> EnvironmentSpec:
         """See `Environment.prepare`."""
         await self._folder(spec, on_progress)
+        return spec
 
     async def start(self, spec: EnvironmentSpec) -> EnvironmentHandle:
         """See `Environment.start`."""
@@ -119,11 +121,11 @@ class ProcessEnvironment(Environment):
         child = None if running is None else process_table.read_json(running.directory / "child.json")
         return Stats() if child is None else await asyncio.to_thread(process_table.group_stats, child["pid"])
 
-    async def installed(self, spec: EnvironmentSpec) -> dict[str, str]:
+    async def installed(self, spec: EnvironmentSpec) -> Installed:
         """See `Environment.installed`."""
         folder = await self._prepared(spec)
         packages = await asyncio.to_thread(virtualenv.installed_packages, folder)
-        return packages | {"python": sys.version.split()[0]}
+        return Installed(packages=packages, python=sys.version.split()[0])
 
     async def stop(self, handle: EnvironmentHandle, grace_s: float = 3.0) -> None:
         """See `Environment.stop`."""
@@ -156,13 +158,14 @@ class ProcessEnvironment(Environment):
         await asyncio.to_thread(process_table.end, self._root / "run" / handle.id)
         return False
 
-    async def reap(self, labels: Mapping[str, str]) -> tuple[str, ...]:
+    async def reap(self, labels: Mapping[str, str], keep: Collection[str] = ()) -> tuple[str, ...]:
         """See `Environment.reap`."""
-        return await asyncio.to_thread(process_table.reap, self._root / "run", dict(labels), frozenset(self._running))
+        ours = frozenset(self._running) | frozenset(keep)
+        return await asyncio.to_thread(process_table.reap, self._root / "run", dict(labels), ours)
 
     async def _folder(self, spec: EnvironmentSpec, on_progress: Progress) -> Path:
         recipe = virtualenv.VirtualenvRecipe(spec.name, spec.lock, spec.packages, spec.local_packages)
-        return await virtualenv.build(recipe, self._root / "environments", on_progress)
+        return await virtualenv.build(recipe, self._root / "environments", on_progress, self.settings.wheels)
 
     async def _prepared(self, spec: EnvironmentSpec) -> Path:
         recipe = virtualenv.VirtualenvRecipe(spec.name, spec.lock, spec.packages, spec.local_packages)

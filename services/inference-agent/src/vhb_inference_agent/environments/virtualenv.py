@@ -20,11 +20,12 @@ from pathlib import Path
 import uv
 
 from vhb_inference_agent.environments.base import EnvironmentFailed, Progress
-from vhb_inference_agent.environments.package_index import uv_environment
+from vhb_inference_agent.environments.package_index import index_flags, uv_environment
 from vhb_shared.contracts.events import Failure
 
 _COMPLETE = ".complete"
 _NETWORK_WORDS = ("failed to fetch", "dns error", "error sending request", "client error", "timed out", "connection")
+_NO_WHEEL_WORDS = ("in the provided package locations", "network was disabled")
 _DISK_WORDS = ("no space left", "disk quota exceeded")
 _KEPT_LINES = 40
 
@@ -67,8 +68,10 @@ def installed_packages(folder: Path) -> dict[str, str]:
     return dict(sorted((each.metadata["Name"], each.version) for each in found))
 
 
-async def build(recipe: VirtualenvRecipe, root: Path, on_progress: Progress) -> Path:
+async def build(recipe: VirtualenvRecipe, root: Path, on_progress: Progress, wheels: Path | None = None) -> Path:
     """Makes the environment of a recipe below `root`, or finds it; then without any network.
+
+    Packages come from the folder `wheels` alone, where it is given.
 
     Virtual environments do not survive being moved, so it is built in place under a lock and marked at the end;
     what has no mark is removed and built again.
@@ -83,20 +86,23 @@ async def build(recipe: VirtualenvRecipe, root: Path, on_progress: Progress) -> 
         await asyncio.to_thread(root.mkdir, parents=True, exist_ok=True)
         async with _lock(folder.with_name(folder.name + ".lock"), on_progress) as lock:
             if not is_complete(folder):
-                await _build(recipe, folder, lock, on_progress)
+                await _build(recipe, folder, lock, on_progress, wheels)
     except OSError as error:
         raise _failed(recipe, f"{error.strerror or error} ({error.filename or root})", retryable=True) from error
     return folder
 
 
-async def _build(recipe: VirtualenvRecipe, folder: Path, lock: int, on_progress: Progress) -> None:
+async def _build(recipe: VirtualenvRecipe, folder: Path, lock: int, on_progress: Progress, wheels: Path | None) -> None:
+    if wheels is not None and not await asyncio.to_thread(wheels.is_dir):
+        raise _failed(recipe, f"VHB_AGENT_WHEELS names {wheels}, which is no folder", retryable=False)
     on_progress(f"building the environment of {recipe.name} (once; cached afterwards)")
     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     from_lock = any(line.strip() and not line.lstrip().startswith("#") for line in recipe.lock.splitlines())
-    run = _Uv(recipe, await uv_environment(index=from_lock or bool(recipe.packages)), lock, on_progress)
+    variables = await uv_environment(index=from_lock or bool(recipe.packages), wheels=wheels)
+    run = _Uv(recipe, variables, lock, on_progress)
     await run("venv", "--quiet", "--no-project", "--python", sys.executable, str(folder))
     python = str(python_of(folder))
-    install = ("pip", "install", "--python", python, "--compile-bytecode")
+    install = ("pip", "install", *index_flags(variables), "--python", python, "--compile-bytecode")
     if from_lock:
         lock_file = folder / "requirements.lock"
         lock_file.write_text(recipe.lock)
@@ -211,5 +217,7 @@ def _failed(
     recipe: VirtualenvRecipe, why: str, *, retryable: bool, log_tail: tuple[str, ...] = ()
 ) -> EnvironmentFailed:
     remedy = "check the network and the disk" if retryable else "check the entry's `packages`"
+    if any(words in why for words in _NO_WHEEL_WORDS):
+        remedy = "put the wheels into the folder that VHB_AGENT_WHEELS names"
     message = f"The environment of {recipe.name} could not be built: {why.rstrip('.')}; {remedy}."
     return EnvironmentFailed(Failure(kind="environment_failed", message=message, retryable=retryable), log_tail)
