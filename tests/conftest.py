@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from vhb_shared.testing import docker_engine as engines
+from vhb_shared.testing import real_vllm as vllm_engine
+from vhb_shared.testing.real_vllm import RealVllm
 
 
 @pytest.hookimpl(wrapper=True)
@@ -37,3 +39,18 @@ def base_image(docker_engine: None) -> str:
         return engines.base_image(Path(__file__).parents[1] / "deploy" / "images" / "base.sh")
     except engines.NoEngine as reason:
         pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def real_vllm() -> RealVllm:
+    """A real vLLM (CPU build), installed once per machine."""
+    try:
+        return vllm_engine.real_vllm()
+    except vllm_engine.NoRealEngine as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def tiny_vlm(real_vllm: RealVllm) -> Path:
+    """The folder of a tiny vision-language model with random weights."""
+    return real_vllm.tiny_vlm()

@@ -26,6 +26,8 @@ from vhb_shared.contracts.job import ModelEntry
 _FIRST_PAUSE_S = 0.03
 _LONGEST_PAUSE_S = 0.5
 _TAIL_LINES = 30
+_READ_LINES = 400
+"""What is searched for the reason of a death: an engine's root cause stands far above its last line."""
 _NOTICE_S = 1.0
 """A connection can break before the system says that the process is gone: wait this long for the news. For as long
 after a restart, a connection error is taken to be that death's."""
@@ -162,7 +164,7 @@ class OpenedBackend:
                 self._died_at = self._clock()
                 self._dead.set()
                 self._up.clear()
-                tail = await self.logs()
+                tail = await self.logs(_READ_LINES)
                 self._progress(f"the backend of {self._model.name} {ended.words}; starting it again")
                 await self._count_death(ended, tail)
                 await self._bring_up()
@@ -194,10 +196,12 @@ class OpenedBackend:
                 ended = await self._until_ready(environment, self._handle)
                 if ended is None:
                     return
-                tail = await self.logs()
+                tail = await self.logs(_READ_LINES)
                 if self._watch is None and (ended.signal is None or ended.out_of_memory):
-                    # It never answered and ended by itself: it would again.
-                    raise BackendLost(self._adapter.explain_exit(self._model, ended, tail), tail)
+                    failure = self._adapter.explain_exit(self._model, ended, tail)
+                    if not failure.retryable:
+                        # It never answered and ended by itself: it would again.
+                        raise BackendLost(failure, tail[-_TAIL_LINES:])
                 await self._count_death(ended, tail)
         except EnvironmentFailed as error:
             raise BackendLost(error.failure, error.log_tail) from error
@@ -234,7 +238,7 @@ class OpenedBackend:
         if delay is None:
             failure = self._adapter.explain_exit(self._model, ended, tail)
             message = f"Given up after {len(self._deaths)} deaths: {failure.message}"
-            raise BackendLost(failure.model_copy(update={"message": message}), tail)
+            raise BackendLost(failure.model_copy(update={"message": message}), tail[-_TAIL_LINES:])
         await asyncio.sleep(delay)
 
     def _served_s(self) -> float:

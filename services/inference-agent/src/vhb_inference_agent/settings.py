@@ -23,9 +23,17 @@ class AgentSettings(BaseSettings):
     """Built environments; shared by all agents of a host."""
     wheels: Path | None = None
     """Folder with prepared wheels; given, backends' packages come from there only (hosts without a network)."""
+    weights: Path | None = None
+    """The host's cache of model weights from the hub, shared by all engines. None: HF_HOME, else where the hub's own
+    tools keep it. Where the agent runs in a container, the host's folder is mounted there under the same path."""
     slots: int = Field(1, ge=1)
     """Backends that run on this host at once."""
     remote_slots: int = Field(16, ge=1)
     """Backends elsewhere (remote APIs) fed by this agent at once."""
     idle_s: float = Field(60, ge=0)
     """How long a backend nobody wants is kept warm, unless another one needs its place."""
+
+    def weights_directory(self) -> Path:
+        """See `weights`; absolute."""
+        home = self.weights or os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
+        return Path(home).absolute()

@@ -85,6 +85,8 @@ class ModelEntry(UserModel):
     """Requirements installed on top of the backend's own when its environment starts."""
     resources: Resources = Resources()
     replicas: int = Field(1, ge=1, le=1000)
+    ready_timeout_s: float | None = Field(None, gt=0)
+    """Seconds it may take until it answers, weights fetched and loaded included; None leaves it to the backend."""
     generation: Generation = Generation()
     base_url: str | None = None
     api_key_env: EnvironmentVariable | None = None

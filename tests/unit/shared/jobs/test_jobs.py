@@ -89,7 +89,7 @@ TASK = {"name": "t", "dataset": "./docs"}
         ({"tasks": ["raed-page"]}, "no task is named 'raed-page': did you mean 'read-page'?"),
         ({"tasks": ["read-page"]}, "name a `dataset` beside it"),
         ({"models": [OPENAI | {"backend": "opnai"}]}, "unknown backend 'opnai'; did you mean 'openai'?"),
-        ({"models": [OPENAI | {"backend": "vllm"}]}, "use `backend: openai` with its `base_url`"),
+        ({"models": [OPENAI | {"backend": "vllm"}]}, "use `backend: openai` for a server that runs already"),
         ({"models": [{"name": "a", "backend": "openai"}]}, "needs `base_url`"),
         ({"models": [OPENAI | {"base_url": "localhost:8000"}]}, "base_url"),
         ({"models": [OPENAI | {"api_key_env": "NO_SUCH_KEY"}]}, "NO_SUCH_KEY"),

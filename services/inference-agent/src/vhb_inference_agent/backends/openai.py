@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from vhb_inference_agent.backends.base import BackendAdapter, BackendCapabilities
-from vhb_inference_agent.backends.probe import NoReply, Reply, get
+from vhb_inference_agent.backends.probe import NoReply, Reply, get, model_names, same_model
 from vhb_inference_agent.endpoint import BackendLost, Endpoint
 from vhb_inference_agent.environments.base import EnvironmentSpec
 from vhb_shared.contracts.backend_id import normalise_base_url
@@ -92,11 +92,11 @@ class OpenAIBackend(BackendAdapter):
         return self._check_list(model, endpoint, where, reply) if reply.status == 200 else None
 
     def _check_list(self, model: ModelEntry, endpoint: Endpoint, where: str, reply: Reply) -> Failure | None:
-        names = _model_names(reply.json())
+        names = model_names(reply.json())
         if names is None:
             message = f"What answers at {where} is not an OpenAI-compatible server; `base_url` usually ends in /v1."
             return Failure(kind="endpoint_wrong", message=message)
-        if not names or any(_same_model(endpoint.model, name) for name in names):
+        if not names or any(same_model(endpoint.model, name) for name in names):
             return None
         shown = ", ".join(names[:_NAMES_SHOWN]) + (
             f" and {len(names) - _NAMES_SHOWN} more" * (len(names) > _NAMES_SHOWN)
@@ -131,16 +131,3 @@ def _refused(model: ModelEntry, where: str, status: int) -> str:
     if model.api_key_env is None:
         return f"The server at {where} wants a key ({status}); put it in a variable and name that in `api_key_env`."
     return f"The server at {where} refuses the key in {model.api_key_env} ({status}); set the variable to a valid key."
-
-
-def _model_names(body: Any) -> list[str] | None:
-    """None where the body is no model list at all. Some servers send the bare list."""
-    listed = body.get("data") or [] if isinstance(body, dict) else body
-    if not isinstance(listed, list):
-        return None
-    return [str(item["id"]) for item in listed if isinstance(item, dict) and "id" in item]
-
-
-def _same_model(wanted: str, listed: str) -> bool:
-    # Some servers list a longer name than they accept: "models/NAME", "NAME:latest".
-    return listed in (wanted, f"models/{wanted}", f"{wanted}:latest")

@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from vhb_inference_agent.endpoint import Endpoint
+
 _MOST_BYTES = 4 << 20
 
 
@@ -60,3 +62,27 @@ async def get(url: str, *, api_key: str | None = None, timeout_s: float = 5.0, p
         raise NoReply(error.strerror or "no connection") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise NoReply(type(error).__name__) from error
+
+
+async def serves(endpoint: Endpoint) -> bool:
+    """Whether the server lists the endpoint's model, or lists nothing at all, as some do.
+
+    Raises:
+        NoReply: see `get`.
+    """
+    reply = await get(f"{endpoint.base_url}/models", api_key=endpoint.api_key)
+    names = model_names(reply.json()) if reply.status == 200 else None
+    return names is not None and (not names or any(same_model(endpoint.model, name) for name in names))
+
+
+def model_names(body: Any) -> list[str] | None:
+    """The names in a list of models; None where the body is no such list. Some servers send the bare list."""
+    listed = body.get("data") or [] if isinstance(body, dict) else body
+    if not isinstance(listed, list):
+        return None
+    return [str(item["id"]) for item in listed if isinstance(item, dict) and "id" in item]
+
+
+def same_model(wanted: str, listed: str) -> bool:
+    """Some servers list a longer name than they accept: "models/NAME", "NAME:latest"."""
+    return listed in (wanted, f"models/{wanted}", f"{wanted}:latest")
