@@ -1,74 +1,108 @@
 """The agent's own loop: sees what is in demand, claims what it has room for, and says that it lives."""
 
 import asyncio
-import os
-import socket
+import time
 import uuid
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 
 import structlog
 from nats.errors import Error as NatsError
+from nats.js.errors import NotFoundError
 
 from vhb_inference_agent.claims import HeldClaim, try_claim
-from vhb_inference_agent.sessions import BackendSession
-from vhb_inference_agent.settings import AgentSettings
+from vhb_inference_agent.intake import shards_at_once
+from vhb_inference_agent.placement import (
+    GiveWay,
+    Key,
+    Situation,
+    Start,
+    Tenant,
+    Wanted,
+    holder,
+    next_step,
+    replicas_justified,
+)
+from vhb_inference_agent.resources.needs import needs_of, obstacle
+from vhb_inference_agent.resources.pool import ResourcePool
+from vhb_inference_agent.sessions import BackendSession, Tenancy
+from vhb_inference_agent.survivors import Survivor
+from vhb_inference_agent.troubles import Troubles
 from vhb_shared.bus.client import Bus
 from vhb_shared.contracts import topology
+from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.state import AgentInfo, BackendDemand, Claim
 from vhb_shared.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S = 2.0
+LOOK_AT_HOST_EVERY_S = 15.0
 HEARTBEAT_S = topology.CLAIM_TTL_S / 4
-GIVEN_UP_S = 10.0
-"""How long the scheduler may take to withdraw the demand for a backend that failed here."""
+SAID_AT_MOST_EVERY_S = 0.25
+CONCURRENCY = 8
+"""Taken for a backend's concurrency before it runs, where its entry does not say."""
+
+MakeSession = Callable[[Tenancy, Callable[[Failure], float | None], Callable[[], None]], BackendSession]
+"""(tenancy, on_failure, on_change) -> its session."""
+Reattach = Callable[[ResourcePool], Awaitable[Sequence[tuple[HeldClaim, Survivor]]]]
+"""Takes back what a former life of this agent left running; leases are entered in the pool."""
 
 
 class Agent:
-    """Owns one host's places for backends."""
+    """Owns one host's devices and places for backends.
+
+    Args:
+        bus: where demand, claims and agents are.
+        info: what this agent is and has.
+        pool: the books of what it has.
+        make_session: makes the session of what was claimed.
+        reattach: called once, before anything is claimed.
+        unusable: environments where nothing can be run now, and why; asked now and then.
+        clock: Unix seconds.
+    """
 
     def __init__(
         self,
         bus: Bus,
-        settings: AgentSettings,
+        info: AgentInfo,
+        pool: ResourcePool,
         *,
-        backends: tuple[str, ...],
-        environments: tuple[str, ...],
-        is_remote: Callable[[BackendDemand], bool],
-        make_session: Callable[[HeldClaim, BackendDemand], BackendSession],
+        make_session: MakeSession,
+        reattach: Reattach,
+        unusable: Callable[[], Awaitable[dict[str, str]]],
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """Args:
-        backends: names of the adapters it can run.
-        is_remote: whether a backend takes no place on this host.
-        """
         self._bus = bus
-        self._settings = settings
-        self._is_remote = is_remote
+        self._info = info
+        self._pool = pool
         self._make_session = make_session
-        self._sessions: dict[tuple[str, int], tuple[BackendSession, asyncio.Task[None], bool]] = {}
-        self._given_up: dict[str, float] = {}
+        self._reattach = reattach
+        self._unusable = unusable
+        self._clock = clock
+        self._troubles = Troubles(clock)
+        self._sessions: dict[Key, tuple[BackendSession, asyncio.Task[None]]] = {}
+        self._free_since: dict[Key, float] = {}
         self._wake = asyncio.Event()
-        self.info = AgentInfo(
-            agent_id=settings.name,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            started_at=datetime.now(UTC).isoformat(),
-            backends=backends,
-            environments=environments,
-            slots=settings.slots,
-        )
+        self._changed = asyncio.Event()
+
+    @property
+    def info(self) -> AgentInfo:
+        """What it says of itself now."""
+        sessions = tuple(session.info for session, _ in self._sessions.values())
+        return self._info.model_copy(update={"sessions": sessions, "troubles": self._troubles.shown})
 
     async def run(self) -> None:
         """Serves until cancelled, then stops every backend."""
-        helpers = [asyncio.create_task(self._heartbeat()), asyncio.create_task(self._watch())]
+        helpers = [asyncio.create_task(work()) for work in (self._heartbeat, self._watch, self._look_at_host)]
         try:
+            for held, survivor in await self._reattach(self._pool):
+                self._begin(Tenancy(held, survivor.demand, survivor.lease, survivor))
             while True:
                 try:
                     await self._look()
-                except (Unavailable, NatsError, OSError) as error:
+                except (TimeoutError, Unavailable, NatsError, OSError) as error:
                     log.warning("agent_waits", reason=str(error))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_S)
@@ -76,20 +110,24 @@ class Agent:
         finally:
             for task in helpers:
                 task.cancel()
-            tasks = [task for _, task, _ in self._sessions.values()]
+            tasks = [task for _, task in self._sessions.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             with suppress(Unavailable):
-                await self._bus.agents.delete(self.info.agent_id)
+                await self._bus.agents.delete(self._info.agent_id)
 
     async def _heartbeat(self) -> None:
+        """Says what it is, every few seconds and when something changes."""
         while True:
+            self._changed.clear()
             try:
-                await self._bus.agents.put(self.info.agent_id, self.info)
+                await self._bus.agents.put(self._info.agent_id, self.info)
             except Unavailable as error:
                 log.warning("heartbeat_failed", reason=str(error))
-            await asyncio.sleep(HEARTBEAT_S)
+            await asyncio.sleep(SAID_AT_MOST_EVERY_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), HEARTBEAT_S - SAID_AT_MOST_EVERY_S)
 
     async def _watch(self) -> None:
         """A hint only: a watch may be blind after an outage, and the loop looks every few seconds anyway."""
@@ -103,39 +141,129 @@ class Agent:
                 log.debug("watch_ended", error=str(error))
             await asyncio.sleep(5)
 
-    async def _look(self) -> None:
-        now = asyncio.get_running_loop().time()
-        for key, (session, task, _) in list(self._sessions.items()):
-            if task.done():
-                del self._sessions[key]
-                if session.failed:
-                    self._given_up[key[0]] = now
-        for demand in await self._bus.backends.values(BackendDemand):
-            if not demand.run_ids:
-                self._given_up.pop(demand.backend_id, None)
-                continue
-            if demand.model.backend not in self.info.backends:
-                continue
-            if now - self._given_up.get(demand.backend_id, -GIVEN_UP_S) < GIVEN_UP_S:
-                continue  # its failure is announced; trying again before it is heard would announce it twice
-            for replica in range(demand.model.replicas):
-                if (demand.backend_id, replica) not in self._sessions:
-                    await self._try(demand, replica)
+    async def _look_at_host(self) -> None:
+        """An engine may come up after the agent, or go away."""
+        while True:
+            await asyncio.sleep(LOOK_AT_HOST_EVERY_S)
+            unusable = await self._unusable()
+            if unusable != self._info.unusable:
+                log.warning("environments_changed", unusable=unusable)
+                self._info = self._info.model_copy(update={"unusable": unusable})
+                self._say()
+                self._wake.set()
 
-    async def _try(self, demand: BackendDemand, replica: int) -> None:
-        remote = self._is_remote(demand)
-        here = [session for session, _, is_remote in self._sessions.values() if is_remote == remote]
-        if len(here) >= (self._settings.remote_slots if remote else self._settings.slots):
-            for session in here:
-                session.make_room()
+    async def _look(self) -> None:
+        demands = await self._bus.backends.values(BackendDemand)
+        for demand in demands:
+            if not demand.run_ids:
+                self._troubles.forget(demand.backend_id)
+        mine = Counter(backend_id for backend_id, _ in self._sessions)
+        open_ = [
+            demand
+            for demand in demands
+            if demand.run_ids
+            and mine[demand.backend_id] < demand.model.replicas
+            and obstacle(demand.model, self._info) is None
+        ]
+        if not open_:
+            self._free_since.clear()
+            return
+        claimed = {(claim.backend_id, claim.replica) for claim in await self._bus.claims.values(Claim)}
+        others = [other for other in await self._bus.agents.values(AgentInfo) if other.agent_id != self._info.agent_id]
+        wanted = [Wanted(demand, await self._replicas(demand)) for demand in open_]
+        self._note_free(wanted, claimed)
+        while True:
+            step = next_step(self._situation(wanted, claimed, others), self._pool)
+            if step is None:
+                return
+            if isinstance(step, GiveWay):
+                for key in step.keys:
+                    self._sessions[key][0].make_room()
+            else:
+                await self._start(step)
+                claimed.add((step.demand.backend_id, step.replica))
+
+    async def _replicas(self, demand: BackendDemand) -> int:
+        """How many replicas its queue keeps busy."""
+        if demand.model.replicas == 1:
+            return 1
+        consumer = topology.backend_consumer(demand.backend_id)
+        try:
+            info = await self._bus.js.consumer_info(consumer.stream, consumer.durable)
+        except NotFoundError:
+            return 1
+        waiting = (info.num_pending or 0) + (info.num_ack_pending or 0)
+        at_once = shards_at_once(demand.model.concurrency or CONCURRENCY, demand.shard_size)
+        return replicas_justified(waiting, at_once, demand.model.replicas)
+
+    def _note_free(self, wanted: Sequence[Wanted], claimed: set[Key]) -> None:
+        free = {(entry.demand.backend_id, replica) for entry in wanted for replica in range(entry.replicas)} - claimed
+        now = self._clock()
+        self._free_since = {key: self._free_since.get(key, now) for key in free}
+
+    def _situation(self, wanted: Sequence[Wanted], claimed: set[Key], others: Sequence[AgentInfo]) -> Situation:
+        return Situation(
+            now=self._clock(),
+            agent=self._info,
+            wanted=wanted,
+            claimed=frozenset(claimed | self._sessions.keys()),
+            tenants=tuple(self._tenant(key, session) for key, (session, _) in self._sessions.items()),
+            others=others,
+            free_since=self._free_since,
+            barred=self._troubles.barred,
+        )
+
+    def _tenant(self, key: Key, session: BackendSession) -> Tenant:
+        return Tenant(
+            key=key,
+            needs=needs_of(session.model, self._info.backends.get(session.model.backend or "", ())),
+            unwanted_since=session.unwanted_since,
+            wanted_since=session.wanted_since,
+            leaving=session.leaving,
+        )
+
+    async def _start(self, step: Start) -> None:
+        key = (step.demand.backend_id, step.replica)
+        lease = self._pool.lease(holder(key), step.needs, step.room)
+        if lease is None:
             return
         claim = Claim(
-            backend_id=demand.backend_id, replica=replica, agent_id=self.info.agent_id, session=uuid.uuid4().hex[:8]
+            backend_id=key[0], replica=step.replica, agent_id=self._info.agent_id, session=uuid.uuid4().hex[:8]
         )
-        held = await try_claim(self._bus, claim)
-        if held is None:
-            return
-        session = self._make_session(held, demand)
-        task = asyncio.create_task(session.run(), name=f"session {demand.backend_id}")
-        task.add_done_callback(lambda _: self._wake.set())
-        self._sessions[(demand.backend_id, replica)] = (session, task, remote)
+        held: HeldClaim | None = None
+        try:
+            held = await try_claim(self._bus, claim)
+        finally:
+            if held is None:
+                self._pool.release(holder(key))
+        if held is not None:
+            self._begin(Tenancy(held, step.demand, lease))
+
+    def _begin(self, tenancy: Tenancy) -> None:
+        """Runs the session of what was claimed and leased; both come back when it has ended."""
+        key = (tenancy.held.claim.backend_id, tenancy.held.claim.replica)
+
+        def failed(failure: Failure) -> float | None:
+            # What runs elsewhere was tried several times already, and its user waits for the reason.
+            passing = failure.retryable and tenancy.lease.place != "remote"
+            return self._troubles.note(key[0], failure.model_copy(update={"retryable": passing}))
+
+        def ended(task: asyncio.Task[None]) -> None:
+            del self._sessions[key]
+            self._pool.release(holder(key))
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("session_broke_off", backend_id=key[0], error=str(error))
+            self._say()
+            self._wake.set()
+
+        session = self._make_session(tenancy, failed, self._say)
+        task = asyncio.create_task(session.run(), name=f"session {key[0]}")
+        self._sessions[key] = (session, task)
+        task.add_done_callback(ended)
+        self._say()
+
+    def _say(self) -> None:
+        self._changed.set()
+        for (backend_id, _), (session, _) in self._sessions.items():
+            if session.info.state == "serving":
+                self._troubles.forget(backend_id)

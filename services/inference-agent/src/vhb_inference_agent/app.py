@@ -8,17 +8,19 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 
 from vhb_inference_agent.agent import Agent
-from vhb_inference_agent.backends.registry import backend_adapter, backend_names
+from vhb_inference_agent.backends.registry import backend_adapter
 from vhb_inference_agent.claims import HeldClaim
 from vhb_inference_agent.endpoint import RunningBackend
-from vhb_inference_agent.environments.base import Environment, EnvironmentSettings
-from vhb_inference_agent.environments.registry import environment_names, environment_type
-from vhb_inference_agent.opened import OpenedBackend
+from vhb_inference_agent.host import HostEnvironments, describe_host
+from vhb_inference_agent.opened import Adopted, OpenedBackend
+from vhb_inference_agent.reattach import drop_old_claims, reattach
+from vhb_inference_agent.resources.pool import ResourcePool
 from vhb_inference_agent.runner.shard_runner import ShardRunner
-from vhb_inference_agent.sessions import BackendSession
+from vhb_inference_agent.sessions import BackendSession, Tenancy
 from vhb_inference_agent.settings import AgentSettings
+from vhb_inference_agent.survivors import Record, Survivor, SurvivorFiles
 from vhb_shared.bus.service import Service
-from vhb_shared.contracts.state import BackendDemand
+from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.topology import Consumer
 from vhb_shared.settings import StoreSettings
 from vhb_shared.store.cache import ObjectCache
@@ -31,41 +33,32 @@ CONSUMERS: tuple[Consumer, ...] = ()
 LABEL = "vhb.agent"
 
 
-class _Environments:
-    """The environments of this host, made when first asked for."""
-
-    def __init__(self, settings: AgentSettings) -> None:
-        self._settings = EnvironmentSettings(
-            directory=settings.environments,
-            agent_id=settings.name,
-            wheels=settings.wheels and settings.wheels.absolute(),
-        )
-        self._made: dict[str, Environment] = {}
-
-    def get(self, name: str) -> Environment:
-        if name not in self._made:
-            self._made[name] = environment_type(name)(self._settings)
-        return self._made[name]
-
-
 @asynccontextmanager
 async def setup(service: Service) -> AsyncIterator[None]:
     """Runs the agent's loop beside the broker."""
     settings = AgentSettings()
     settings.directory.mkdir(parents=True, exist_ok=True)
-    environments = _Environments(settings)
+    environments = HostEnvironments(settings)
     cache = ObjectCache(service.store, StoreSettings().cache_directory())
 
-    def open_backend(demand: BackendDemand, replica: int, on_progress: Callable[[str], None]) -> OpenedBackend:
+    files = SurvivorFiles(settings.directory / "survivors")
+
+    def open_backend(tenancy: Tenancy, on_progress: Callable[[str], None]) -> OpenedBackend:
+        demand, survivor = tenancy.demand, tenancy.survivor
         adapter = backend_adapter(demand.model.backend)
         name = demand.model.environment or adapter.default_environment()
+        environment = environments.get(name) if name else None
+        survives = environment is not None and environment.capabilities.survives_agent
         return OpenedBackend(
             adapter,
             demand.model,
-            environments.get(name) if name else None,
-            replica=f"{settings.name}/{replica}",
+            environment,
+            replica=f"{settings.name}/{tenancy.held.claim.replica}",
             on_progress=on_progress,
             labels={LABEL: settings.name, "vhb.backend": demand.backend_id},
+            lease=tenancy.lease,
+            adopt=Adopted(survivor.spec, survivor.handle, survivor.manifest) if survivor is not None else None,
+            keep=Record(files, tenancy.held.claim, demand, tenancy.lease) if survives else None,
         )
 
     def make_runner(backend: RunningBackend, concurrency: int) -> ShardRunner:
@@ -79,33 +72,40 @@ async def setup(service: Service) -> AsyncIterator[None]:
             concurrency=concurrency,
         )
 
-    def make_session(held: HeldClaim, demand: BackendDemand) -> BackendSession:
+    def make_session(
+        tenancy: Tenancy, on_failure: Callable[[Failure], float | None], on_change: Callable[[], None]
+    ) -> BackendSession:
         return BackendSession(
             bus=service.bus,
             broker=service.broker,
             store=service.store,
-            held=held,
-            demand=demand,
+            tenancy=tenancy,
             open_backend=open_backend,
             make_runner=make_runner,
             idle_s=settings.idle_s,
+            on_failure=on_failure,
+            on_change=on_change,
         )
 
-    def is_remote(demand: BackendDemand) -> bool:
-        return backend_adapter(demand.model.backend).default_environment() is None
+    async def take_back(pool: ResourcePool) -> list[tuple[HeldClaim, Survivor]]:
+        kept = await reattach(service.bus, files, environments.reachable, pool)
+        in_use = {survivor.handle.id for _, survivor in kept}
+        for name in environments.names:
+            ended = await environments.get(name).reap({LABEL: settings.name}, in_use)
+            if ended:
+                log.warning("orphans_ended", environment=name, count=len(ended))
+        await drop_old_claims(service.bus, settings.name, {held.key for held, _ in kept})
+        return kept
 
-    names = tuple([name for name in environment_names() if await environments.get(name).problem() is None])
-    for name in names:
-        ended = await environments.get(name).reap({LABEL: settings.name})
-        if ended:
-            log.warning("orphans_ended", environment=name, count=len(ended))
+    info = await describe_host(settings, environments)
+    pool = ResourcePool(info.devices, slots=info.slots, remote_slots=info.remote_slots, memory_gib=info.memory_gib)
     agent = Agent(
         service.bus,
-        settings,
-        backends=backend_names(),
-        environments=names,
-        is_remote=is_remote,
+        info,
+        pool,
         make_session=make_session,
+        reattach=take_back,
+        unusable=environments.unusable,
     )
     task = asyncio.create_task(agent.run(), name="agent")
     # An agent whose loop ended serves nobody: end the process and let the supervisor start a fresh one.

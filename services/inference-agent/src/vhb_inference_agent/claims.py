@@ -80,3 +80,23 @@ async def try_claim(bus: Bus, claim: Claim) -> HeldClaim | None:
     except Conflict:
         return None
     return HeldClaim(bus, claim, revision)
+
+
+async def reclaim(bus: Bus, claim: Claim) -> HeldClaim | None:
+    """Takes back what a former life of this agent held; None when another agent holds it now.
+
+    Raises:
+        Unavailable: the server does not answer.
+    """
+    key = subjects.claim_key(claim.backend_id, claim.replica)
+    while True:
+        found = await bus.claims.get(key, Claim)
+        if found is not None and found[0].agent_id != claim.agent_id:
+            return None
+        try:
+            revision = await (
+                bus.claims.create(key, claim) if found is None else bus.claims.update(key, claim, found[1])
+            )
+        except Conflict:
+            continue
+        return HeldClaim(bus, claim, revision)

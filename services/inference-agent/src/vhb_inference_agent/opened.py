@@ -5,8 +5,11 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
+
+import structlog
 
 from vhb_inference_agent.backends.base import BackendAdapter
 from vhb_inference_agent.endpoint import BackendLost, Endpoint
@@ -18,19 +21,45 @@ from vhb_inference_agent.environments.base import (
     Exit,
     Progress,
 )
+from vhb_inference_agent.launching import complete
 from vhb_inference_agent.manifest import describe
+from vhb_inference_agent.readiness import TAIL_LINES, Readiness
+from vhb_inference_agent.resources.room import Lease
 from vhb_inference_agent.restarts import Deaths, RestartPolicy
 from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.job import ModelEntry
 
-_FIRST_PAUSE_S = 0.03
-_LONGEST_PAUSE_S = 0.5
-_TAIL_LINES = 30
+log = structlog.get_logger(__name__)
+
+_STOP_TRIES = 8
+_STOP_PAUSE_S = 0.5
 _READ_LINES = 400
 """What is searched for the reason of a death: an engine's root cause stands far above its last line."""
 _NOTICE_S = 1.0
 """A connection can break before the system says that the process is gone: wait this long for the news. For as long
 after a restart, a connection error is taken to be that death's."""
+
+
+class Keep(Protocol):
+    """Writes down what runs, so that the agent's next life finds it."""
+
+    async def save(self, handle: EnvironmentHandle, spec: EnvironmentSpec, manifest: Mapping[str, Any]) -> None:
+        """It runs, or is known better. Raises nothing: without it the backend ends with the agent, that is all."""
+        ...
+
+    async def drop(self) -> None:
+        """It is gone. Raises nothing."""
+        ...
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """What a former life of the agent started and this one recovered."""
+
+    spec: EnvironmentSpec
+    handle: EnvironmentHandle
+    manifest: Mapping[str, Any]
+    """Empty when it never answered."""
 
 
 class OpenedBackend:
@@ -49,13 +78,23 @@ class OpenedBackend:
         replica: str = "0",
         on_progress: Progress | None = None,
         labels: Mapping[str, str] | None = None,
+        lease: Lease | None = None,
+        adopt: Adopted | None = None,
+        keep: Keep | None = None,
         environ: Mapping[str, str] | None = None,
         policy: RestartPolicy | None = None,
         stop_grace_s: float = 3.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Args:
+        lease: what it may use of the host.
+        adopt: what a former life of the agent started, recovered already: it is awaited and not started.
+        keep: writes down what runs, so that the agent's next life finds it.
+        """
         self._adapter, self._model, self._environment = adapter, model, environment
-        self._replica, self._labels = replica, dict(labels or {})
+        self._replica, self._labels, self._lease = replica, dict(labels or {}), lease
+        self._adopt, self._keep = adopt, keep
+        self._hung: asyncio.Future[str] | None = None
         self._progress: Progress = on_progress or (lambda _: None)
         self._environ = os.environ if environ is None else environ
         self._deaths = Deaths(policy or RestartPolicy(), self._served_s)
@@ -97,16 +136,24 @@ class OpenedBackend:
 
     async def __aenter__(self) -> Self:
         try:
-            self._spec = self._adapter.launch(self._model)
-            if self._spec is None:
-                self._endpoint = self._adapter.endpoint(self._model, None, self._environ)
-                await self._adapter.check_ready(self._model, self._endpoint)
+            if self._adopt is not None:
+                self._spec, self._handle = self._adopt.spec, self._adopt.handle
+                await self._go_on()
             else:
-                self._spec = self._spec.model_copy(update={"labels": {**self._spec.labels, **self._labels}})
-                await self._bring_up()
+                self._spec = self._adapter.launch(self._model)
+                if self._spec is None:
+                    self._endpoint = self._adapter.endpoint(self._model, None, self._environ)
+                    await self._adapter.check_ready(self._model, self._endpoint)
+                else:
+                    labels = {**self._spec.labels, **self._labels}
+                    self._spec = complete(self._spec, self._model, self._lease).model_copy(update={"labels": labels})
+                    await self._bring_up()
+            if self._spec is not None:
                 self._up.set()
                 self._watch = asyncio.create_task(self._keep_up(), name=f"watch {self._model.name}")
-            self._manifest = await describe(self._adapter, self._model, self._environment, self._spec)
+            if not self._manifest:
+                self._manifest = await describe(self._adapter, self._model, self._environment, self._spec)
+                await self._write_down()
         except EnvironmentFailed as error:
             await self._close()
             raise BackendLost(error.failure, error.log_tail) from error
@@ -138,6 +185,12 @@ class OpenedBackend:
             raise self._lost
         return True
 
+    def declare_hung(self, reason: str) -> None:
+        """Says that it runs and does nothing any more: it is ended and started again, which counts as a death.
+        Nothing while it is down already, and for an existing server."""
+        if self._hung is not None and not self._hung.done() and self._up.is_set():
+            self._hung.set_result(reason)
+
     async def wait_lost(self) -> BackendLost:
         """Returns when the backend is lost for good: why. For who holds it without asking anything just now."""
         await self._over.wait()
@@ -148,7 +201,7 @@ class OpenedBackend:
         """What environment.json says of it: what was really installed and run. Holds no key."""
         return {**self._manifest, "restarts": self._restarts}
 
-    async def logs(self, lines: int = _TAIL_LINES) -> tuple[str, ...]:
+    async def logs(self, lines: int = TAIL_LINES) -> tuple[str, ...]:
         """The last lines of its output; empty for an existing server."""
         if self._environment is None or self._handle is None:
             return ()
@@ -160,13 +213,16 @@ class OpenedBackend:
         try:
             while True:
                 assert self._handle is not None
-                ended = await self._environment.wait_exit(self._handle)
+                ended, hung = await self._until_dead(self._environment, self._handle)
                 self._died_at = self._clock()
                 self._dead.set()
                 self._up.clear()
                 tail = await self.logs(_READ_LINES)
-                self._progress(f"the backend of {self._model.name} {ended.words}; starting it again")
-                await self._count_death(ended, tail)
+                words = ended.words if hung is None else f"hangs ({hung})"
+                self._progress(f"the backend of {self._model.name} {words}; starting it again")
+                if hung is not None:
+                    await self._stop()  # requests that wait for it must break off now, not after the delay
+                await self._count_death(ended, tail, hung)
                 await self._bring_up()
                 self._restarts += 1
                 self._ready_at = self._clock()
@@ -178,6 +234,36 @@ class OpenedBackend:
             self._lose(lost)
         except Exception as error:
             self._lose(BackendLost(Failure(kind="backend_died", message=f"{self._model.name}: {error}")))
+
+    async def _until_dead(self, environment: Environment, handle: EnvironmentHandle) -> tuple[Exit, str | None]:
+        """How it ended, and why it is taken to hang where it did not end by itself."""
+        hung: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._hung = hung
+        exiting = asyncio.ensure_future(environment.wait_exit(handle))
+        try:
+            waits: list[asyncio.Future[Any]] = [exiting, hung]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            return (exiting.result(), None) if exiting.done() else (Exit(), hung.result())
+        finally:
+            exiting.cancel()
+            hung.cancel()
+
+    async def _go_on(self) -> None:
+        """Waits for what was adopted; what died meanwhile is started again."""
+        assert self._adopt is not None and self._handle is not None
+        environment = self._place()
+        self._manifest = dict(self._adopt.manifest)
+        try:
+            ended = await self._until_ready(environment, self._handle)
+        except EnvironmentFailed as error:
+            raise BackendLost(error.failure, error.log_tail) from error
+        if ended is not None:
+            await self._count_death(ended, await self.logs())
+            await self._bring_up()
+
+    async def _write_down(self) -> None:
+        if self._keep is not None and self._spec is not None and self._handle is not None:
+            await self._keep.save(self._handle, self._spec, self._manifest)
 
     def _lose(self, lost: BackendLost) -> None:
         self._lost = lost
@@ -193,6 +279,7 @@ class OpenedBackend:
                 self._spec = await environment.prepare(self._spec, self._progress)
                 await self._stop()
                 self._handle = await environment.start(self._spec)
+                await self._write_down()
                 ended = await self._until_ready(environment, self._handle)
                 if ended is None:
                     return
@@ -201,44 +288,29 @@ class OpenedBackend:
                     failure = self._adapter.explain_exit(self._model, ended, tail)
                     if not failure.retryable:
                         # It never answered and ended by itself: it would again.
-                        raise BackendLost(failure, tail[-_TAIL_LINES:])
+                        raise BackendLost(failure, tail[-TAIL_LINES:])
                 await self._count_death(ended, tail)
         except EnvironmentFailed as error:
             raise BackendLost(error.failure, error.log_tail) from error
 
     async def _until_ready(self, environment: Environment, handle: EnvironmentHandle) -> Exit | None:
-        """None when it answers, else how it ended. Shows the engine's own words as progress."""
         assert self._spec is not None
-        deadline = self._clock() + self._spec.ready_timeout_s
-        pause, shown = _FIRST_PAUSE_S, ""
-        while True:
-            if (ended := await environment.exit_state(handle)) is not None:
-                return ended
-            if (address := await environment.address(handle)) is not None:
-                endpoint = self._adapter.endpoint(self._model, address, self._environ)
-                if await self._adapter.check_ready(self._model, endpoint):
-                    self._endpoint = endpoint
-                    return None
-            tail = await environment.logs(handle, _TAIL_LINES)
-            if tail and tail[-1] != shown:
-                shown = tail[-1]
-                self._progress(shown)
-            if self._clock() > deadline:
-                message = (
-                    f"The backend of {self._model.name} ({self._adapter.name}) did not answer within "
-                    f"{self._spec.ready_timeout_s:g} s{f'; its last words: {shown}' if shown else ''}."
-                )
-                raise BackendLost(Failure(kind="backend_not_ready", message=message), tail)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(environment.wait_exit(handle), pause)
-            pause = min(_LONGEST_PAUSE_S, pause * 1.5)
+        ready = Readiness(self._adapter, self._model, self._spec, self._environ, self._progress, self._clock)
+        reached = await ready.wait(environment, handle)
+        if isinstance(reached, Exit):
+            return reached
+        self._endpoint = reached
+        return None
 
-    async def _count_death(self, ended: Exit, tail: tuple[str, ...]) -> None:
+    async def _count_death(self, ended: Exit, tail: tuple[str, ...], hung: str | None = None) -> None:
         delay = self._deaths.count()
         if delay is None:
             failure = self._adapter.explain_exit(self._model, ended, tail)
+            if hung is not None:
+                message = f"The backend of {self._model.name} ({self._adapter.name}) hangs: {hung}."
+                failure = Failure(kind="backend_hung", message=message)
             message = f"Given up after {len(self._deaths)} deaths: {failure.message}"
-            raise BackendLost(failure.model_copy(update={"message": message}), tail[-_TAIL_LINES:])
+            raise BackendLost(failure.model_copy(update={"message": message}), tail[-TAIL_LINES:])
         await asyncio.sleep(delay)
 
     def _served_s(self) -> float:
@@ -252,9 +324,33 @@ class OpenedBackend:
         return self._environment
 
     async def _stop(self) -> None:
-        if self._environment is not None and self._handle is not None:
-            await self._environment.stop(self._handle, self._stop_grace_s)
-            self._handle = None
+        """Its place is free when this returns. A place that is out of reach is asked again: devices must not be given
+        to others while it may still use them.
+
+        Raises:
+            EnvironmentFailed: it stayed out of reach.
+        """
+        if self._environment is None or self._handle is None:
+            return
+        for tried in range(_STOP_TRIES):
+            try:
+                await self._environment.stop(self._handle, self._stop_grace_s)
+                break
+            except EnvironmentFailed:
+                if tried == _STOP_TRIES - 1:
+                    raise
+                await asyncio.sleep(_STOP_PAUSE_S * 2**tried)
+        self._handle = None
+
+    async def _end(self) -> None:
+        try:
+            await self._stop()
+        except EnvironmentFailed as error:
+            # What was written down stays: the next life of the agent ends it.
+            log.warning("backend_not_ended", model=self._model.name, reason=str(error))
+            return
+        if self._keep is not None:
+            await self._keep.drop()
 
     async def _close(self) -> None:
         if self._watch is not None:
@@ -265,7 +361,7 @@ class OpenedBackend:
             # Nobody may wait for a restart that will not come.
             self._lose(BackendLost(Failure(kind="backend_stopped", message=f"{self._model.name} was stopped.")))
         # Whoever is cancelled meanwhile must not leave it running.
-        stopping = asyncio.ensure_future(self._stop())
+        stopping = asyncio.ensure_future(self._end())
         try:
             await asyncio.shield(stopping)
         except asyncio.CancelledError:

@@ -4,8 +4,9 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, suppress
-from typing import Any, Protocol
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
 import structlog
 from faststream.nats import NatsBroker
@@ -14,12 +15,15 @@ from vhb_inference_agent.claims import HeldClaim
 from vhb_inference_agent.endpoint import BackendLost, RunningBackend
 from vhb_inference_agent.handlers import Runner, ShardHandlers
 from vhb_inference_agent.intake import ShardIntake, shards_at_once
+from vhb_inference_agent.resources.room import Lease
+from vhb_inference_agent.survivors import Survivor
 from vhb_shared.bus.client import Bus
 from vhb_shared.contracts.commands import InferShard
 from vhb_shared.contracts.events import BackendFailed, BackendReady, BackendStarting, BackendStopped, Failure
+from vhb_shared.contracts.job import ModelEntry
 from vhb_shared.contracts.live import Notice
 from vhb_shared.contracts.plan import RunSpec
-from vhb_shared.contracts.state import BackendDemand
+from vhb_shared.contracts.state import BackendDemand, SessionInfo
 from vhb_shared.errors import Unavailable
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
@@ -27,6 +31,8 @@ from vhb_shared.store.base import ObjectStore
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S = 1.0
+DETAIL_CHARS = 200
+SessionState = Literal["starting", "serving", "idle", "stopping"]
 
 
 class ServedBackend(RunningBackend, Protocol):
@@ -41,8 +47,19 @@ class ServedBackend(RunningBackend, Protocol):
         ...
 
 
-Open = Callable[[BackendDemand, int, Callable[[str], None]], AbstractAsyncContextManager[ServedBackend]]
-"""(demand, replica, on_progress) -> the backend, started on entering and stopped on leaving."""
+@dataclass(frozen=True)
+class Tenancy:
+    """What a session was given: a claim, a lease, and perhaps a backend that runs already."""
+
+    held: HeldClaim
+    demand: BackendDemand
+    lease: Lease
+    survivor: Survivor | None = None
+    """What a former life of this agent left running."""
+
+
+Open = Callable[[Tenancy, Callable[[str], None]], AbstractAsyncContextManager[ServedBackend]]
+"""(tenancy, on_progress) -> the backend, started on entering and stopped on leaving."""
 MakeRunner = Callable[[RunningBackend, int], AbstractAsyncContextManager[Runner]]
 """(backend, concurrency) -> what answers its shards."""
 
@@ -56,49 +73,82 @@ class BackendSession:
         bus: Bus,
         broker: NatsBroker,
         store: ObjectStore,
-        held: HeldClaim,
-        demand: BackendDemand,
+        tenancy: Tenancy,
         open_backend: Open,
         make_runner: MakeRunner,
         idle_s: float,
+        on_failure: Callable[[Failure], float | None] = lambda _: None,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
+        """Args:
+        on_failure: told when the backend cannot be served; seconds until it is tried again, or None: it is not.
+        on_change: told when `info` says something new.
+        """
         self._bus = bus
         self._broker = broker
         self._store = store
-        self._held = held
-        self._demand = demand
+        self._tenancy = tenancy
+        self._held = tenancy.held
+        self._demand = tenancy.demand
         self._open = open_backend
         self._make_runner = make_runner
         self._idle_s = idle_s
-        self._idle_since: float | None = None
-        self._make_room = False
-        self.failed = False
-        """Whether it ended because the backend could not be served."""
+        self._on_failure = on_failure
+        self._on_change = on_change
+        self._unwanted_at: float | None = None
+        self._leave: str | None = None
+        claim = self._held.claim
+        self.info = SessionInfo(
+            backend_id=claim.backend_id,
+            replica=claim.replica,
+            model=self._demand.model.name,
+            state="starting",
+            since=time.time(),
+            devices=tenancy.lease.devices,
+            place=tenancy.lease.place,
+            memory_gib=tenancy.lease.memory_gib,
+        )
+        """What the agent says of it."""
 
     @property
-    def idle(self) -> bool:
-        """Whether no run wants it now."""
-        return self._idle_since is not None
+    def model(self) -> ModelEntry:
+        """The entry it serves."""
+        return self._demand.model
+
+    @property
+    def unwanted_since(self) -> float | None:
+        """Unix seconds since when no run wants it; None while one does."""
+        return self._unwanted_at
+
+    @property
+    def wanted_since(self) -> float:
+        """Unix seconds since when the longest waiting of its runs waits."""
+        return self._demand.wanted_since
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it was asked to go."""
+        return self._leave is not None
 
     def make_room(self) -> None:
-        """Asks it to stop as soon as no run wants it."""
-        self._make_room = True
+        """Asks it to stop: at once when no run wants it, else when it has put down what it has in hand. One that is
+        idle and is wanted again before it has heard of it stays."""
+        self._leave = "another backend needs its place"
 
     async def run(self) -> None:
         """The whole session; ends when the backend is no longer wanted, is lost, or the claim is."""
         claim = self._held.claim
         reason = "interrupted"
-        started = time.monotonic()
         try:
-            await self._tell(lambda job_id: BackendStarting(job_id=job_id, **self._names()))
-            async with self._open(self._demand, claim.replica, self._progress) as backend:
-                seconds = round(time.monotonic() - started, 3)
-                await self._tell(lambda job_id: BackendReady(job_id=job_id, seconds=seconds, **self._names()))
-                log.info("backend_ready", backend_id=claim.backend_id, model=self._demand.model.name, seconds=seconds)
-                reason = await self._serve(backend)
+            reason = await self._open_and_serve()
+        except _Unwanted as unwanted:
+            reason = str(unwanted)
         except BackendLost as lost:
             reason = lost.failure.message
             await self._fail(lost.failure, lost.log_tail)
+        except Unavailable as error:
+            # No fault of the backend: whoever looks next starts it again.
+            reason = f"the server did not answer: {error}"
         except Exception as error:
             log.exception("session_failed", backend_id=claim.backend_id)
             reason = f"{type(error).__name__}: {error}"
@@ -107,6 +157,43 @@ class BackendSession:
             await self._held.release()
         log.info("backend_stopped", backend_id=claim.backend_id, reason=reason)
         await self._tell(lambda job_id: BackendStopped(job_id=job_id, reason=reason[:500], **self._names()))
+
+    async def _open_and_serve(self) -> str:
+        claim = self._held.claim
+        started = time.monotonic()
+        if self._tenancy.survivor is None:
+            await self._tell(lambda job_id: BackendStarting(job_id=job_id, **self._names()))
+        async with AsyncExitStack() as stack:
+            try:
+                backend = await self._entered(stack)
+                seconds = round(time.monotonic() - started, 3)
+                if self._tenancy.survivor is None:
+                    await self._tell(lambda job_id: BackendReady(job_id=job_id, seconds=seconds, **self._names()))
+                log.info("backend_ready", backend_id=claim.backend_id, model=self._demand.model.name, seconds=seconds)
+                return await self._serve(backend)
+            finally:
+                self._show("stopping")
+
+    async def _entered(self, stack: AsyncExitStack) -> ServedBackend:
+        """The started backend; starting ends when nobody wants it any more."""
+        opening = asyncio.create_task(stack.enter_async_context(self._open(self._tenancy, self._progress)))
+        try:
+            while not opening.done():
+                await asyncio.wait([opening], timeout=LOOK_EVERY_S)
+                if self._held.lost.is_set():
+                    raise _Unwanted("the claim was lost")
+                # A survivor may have nobody who wants it just now, and is warm.
+                if not opening.done() and self._tenancy.survivor is None:
+                    await self._look_at_demand()
+                    if not self._demand.run_ids:
+                        raise _Unwanted("no run wants it any more")
+                    if self._leave is not None:
+                        raise _Unwanted(self._leave)
+            return opening.result()
+        finally:
+            if not opening.done():
+                opening.cancel()
+                await asyncio.wait([opening])
 
     async def _serve(self, backend: ServedBackend) -> str:
         model = self._demand.model
@@ -132,6 +219,7 @@ class BackendSession:
             intake = ShardIntake(self._broker, self._bus, self._held.claim.backend_id, infer)
             lost = asyncio.create_task(backend.wait_lost())
             tidying = asyncio.create_task(_tidy_always(handlers))
+            self._show("serving", concurrency=concurrency, detail="")
             try:
                 async with intake:
                     return await self._until_unwanted(lost)
@@ -148,21 +236,37 @@ class BackendSession:
                 raise lost.result()
             if self._held.lost.is_set():
                 return "the claim was lost"
-            try:
-                found = await self._bus.backends.get(self._held.claim.backend_id, BackendDemand)
-            except Unavailable:
-                continue
-            if found is not None:
-                self._demand = found[0] if found[0].run_ids else self._demand.model_copy(update={"run_ids": ()})
+            await self._look_at_demand()
             if self._demand.run_ids:
-                self._idle_since = None
+                if self._unwanted_at is not None:
+                    self._unwanted_at = self._leave = None
+                    self._show("serving")
+                elif self._leave is not None:
+                    return self._leave
                 continue
-            now = time.monotonic()
-            self._idle_since = self._idle_since or now
-            if self._make_room:
-                return "another backend needs its place"
-            if now - self._idle_since >= self._idle_s:
+            now = time.time()
+            if self._unwanted_at is None:
+                self._unwanted_at = now
+                self._show("idle")
+            if self._leave is not None:
+                return self._leave
+            if self._demand.withdrawn:
+                return "its job was cancelled"
+            if now - self._unwanted_at >= self._idle_s:
                 return "idle"
+
+    async def _look_at_demand(self) -> None:
+        try:
+            found = await self._bus.backends.get(self._held.claim.backend_id, BackendDemand)
+        except Unavailable:
+            return
+        self._demand = found[0] if found is not None else self._demand.model_copy(update={"run_ids": ()})
+
+    def _show(self, state: SessionState, **more: Any) -> None:
+        """Says what it does now."""
+        since = self.info.since if state == self.info.state else time.time()
+        self.info = self.info.model_copy(update={"state": state, "since": since, **more})
+        self._on_change()
 
     def _names(self) -> dict[str, Any]:
         claim = self._held.claim
@@ -179,7 +283,12 @@ class BackendSession:
             await self._bus.publish(event(job_id))
 
     async def _fail(self, failure: Failure, log_tail: tuple[str, ...]) -> None:
-        self.failed = True
+        again_in = self._on_failure(failure)
+        if again_in is not None:
+            log.warning("backend_tried_again", backend_id=self.info.backend_id, seconds=again_in, reason=str(failure))
+            message = f"{failure.message} Tried again in {again_in:.0f} s."
+            await self._notice(Notice(job_id="", level="warning", source=self.info.model, message=message[:500]))
+            return
         # Whoever joined the demand meanwhile waits for the same backend and must hear of it too.
         found = await self._bus.backends.get(self._held.claim.backend_id, BackendDemand)
         if found is not None and found[0].job_ids:
@@ -188,10 +297,19 @@ class BackendSession:
         await self._tell(lambda job_id: BackendFailed(job_id=job_id, failure=failure, log_tail=tail, **self._names()))
 
     def _progress(self, line: str) -> None:
+        self.info = self.info.model_copy(update={"detail": line[:DETAIL_CHARS]})
+        self._on_change()
+        notice = Notice(job_id="", source=self.info.model, message=line[:500])
+        task = asyncio.ensure_future(self._notice(notice))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _notice(self, notice: Notice) -> None:
         for job_id in self._demand.job_ids:
-            notice = Notice(job_id=job_id, source=self._demand.model.name, message=line[:500])
-            task = asyncio.ensure_future(self._bus.live(notice))
-            task.add_done_callback(lambda done: done.exception())
+            await self._bus.live(notice.model_copy(update={"job_id": job_id}))
+
+
+class _Unwanted(Exception):  # noqa: N818 - no error: it ends in good order
+    """The session ends before its backend was ready."""
 
 
 async def _tidy_always(handlers: ShardHandlers) -> None:

@@ -26,8 +26,12 @@ class AgentSettings(BaseSettings):
     weights: Path | None = None
     """The host's cache of model weights from the hub, shared by all engines. None: HF_HOME, else where the hub's own
     tools keep it. Where the agent runs in a container, the host's folder is mounted there under the same path."""
-    slots: int = Field(1, ge=1)
-    """Backends that run on this host at once."""
+    devices: str = "all"
+    """Which devices are this agent's; see `resources/devices.py`."""
+    memory_gib: float | None = Field(None, gt=0)
+    """Memory of the host for backends; None: all that it has."""
+    slots: int = Field(1, ge=0)
+    """Backends without a device that run on this host at once."""
     remote_slots: int = Field(16, ge=1)
     """Backends elsewhere (remote APIs) fed by this agent at once."""
     idle_s: float = Field(60, ge=0)

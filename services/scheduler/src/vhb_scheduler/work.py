@@ -1,6 +1,7 @@
 """Puts a run's shards on the work queue and its backend in demand."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 
 from vhb_shared.bus.client import Bus
@@ -59,7 +60,14 @@ async def open_inference(bus: Bus, run: RunSpec, state: RunState) -> None:
 
 async def demand(bus: Bus, run: RunSpec) -> None:
     """Adds a run to its backend's demand."""
-    fresh = BackendDemand(backend_id=run.backend_id, model=run.model, job_ids=(run.job_id,), run_ids=(run.run_id,))
+    fresh = BackendDemand(
+        backend_id=run.backend_id,
+        model=run.model,
+        job_ids=(run.job_id,),
+        run_ids=(run.run_id,),
+        since={run.run_id: time.time()},
+        shard_size=run.shard_size,
+    )
 
     def add(current: BackendDemand) -> BackendDemand:
         if not current.run_ids:
@@ -68,6 +76,8 @@ async def demand(bus: Bus, run: RunSpec) -> None:
             update={
                 "job_ids": tuple(dict.fromkeys((*current.job_ids, run.job_id))),
                 "run_ids": tuple(dict.fromkeys((*current.run_ids, run.run_id))),
+                "since": fresh.since | current.since,
+                "shard_size": min(current.shard_size, run.shard_size),
             }
         )
 
@@ -86,10 +96,18 @@ async def release(bus: Bus, state: RunState) -> None:
     """Takes a run out of its backend's demand; an empty one tells agents that they may stop it."""
 
     def remove(current: BackendDemand) -> BackendDemand:
+        if state.run_id not in current.run_ids:
+            return current
         run_ids = tuple(run_id for run_id in current.run_ids if run_id != state.run_id)
         still = {run_id.rsplit("-", 1)[0] for run_id in run_ids}
         return current.model_copy(
-            update={"run_ids": run_ids, "job_ids": tuple(job for job in current.job_ids if job in still)}
+            update={
+                "run_ids": run_ids,
+                "job_ids": tuple(job for job in current.job_ids if job in still),
+                "since": {run_id: since for run_id, since in current.since.items() if run_id in run_ids},
+                "withdrawn": not run_ids and state.cancel_requested,
+                "unwanted_since": 0 if run_ids else time.time(),
+            }
         )
 
     await bus.backends.change(state.backend_id, BackendDemand, remove)

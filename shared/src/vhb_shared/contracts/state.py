@@ -12,6 +12,8 @@ from vhb_shared.contracts.results import MetricValue, OutcomeCounts
 JobStatus = Literal["accepted", "running", "completed", "failed", "cancelled", "rejected"]
 RunStatus = Literal["running", "completed", "failed", "cancelled"]
 RunStage = Literal["inference", "evaluation", "reporting", "done"]
+Place = Literal["devices", "slot", "remote"]
+"""What a backend takes: whole devices, one of the places of a host's CPU, or nothing but an agent's attention."""
 
 
 class JobState(WireModel):
@@ -90,6 +92,19 @@ class BackendDemand(WireModel):
     model: ModelEntry
     job_ids: tuple[str, ...]
     run_ids: tuple[str, ...]
+    since: dict[str, float] = Field(default_factory=dict)
+    """Run -> Unix seconds since when it waits."""
+    shard_size: int = 64
+    """Smallest of its runs: how many samples a shard holds."""
+    withdrawn: bool = False
+    """The last run that wanted it was cancelled: there is no point in keeping it warm."""
+    unwanted_since: float = 0
+    """Unix seconds since when no run wants it."""
+
+    @property
+    def wanted_since(self) -> float:
+        """Unix seconds since when the longest waiting of its runs waits; what decides who comes first."""
+        return min((self.since.get(run_id, 0.0) for run_id in self.run_ids), default=0.0)
 
 
 class Claim(WireModel):
@@ -128,6 +143,21 @@ class SessionInfo(WireModel):
     """Requests in flight that it is allowed now."""
     detail: str = ""
     """What it is doing while it starts, in the engine's own words."""
+    place: Place = "slot"
+    """What it takes of the host."""
+    memory_gib: float = 0
+    """Of the host, leased to it."""
+
+
+class Trouble(WireModel):
+    """A backend that could not be served and will be tried again."""
+
+    backend_id: str
+    message: str
+    tries: int
+    """So far."""
+    next_try_at: float
+    """Unix seconds."""
 
 
 class AgentInfo(WireModel):
@@ -137,10 +167,15 @@ class AgentInfo(WireModel):
     host: str
     pid: int
     started_at: str
-    backends: tuple[str, ...] = ()
-    """Backend adapters it can run."""
+    backends: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Backend adapters it can run -> environments they run in, the default first; none for what runs elsewhere."""
     environments: tuple[str, ...] = ()
+    unusable: dict[str, str] = Field(default_factory=dict)
+    """Environments where nothing can be run now -> why."""
+    images: tuple[str, ...] = ("*",)
+    """Patterns of container images it may run."""
     sessions: tuple[SessionInfo, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
     devices: tuple[Device, ...] = ()
     slots: int = 1
     """Backends on this host at once."""

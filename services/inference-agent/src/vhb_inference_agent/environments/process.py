@@ -55,7 +55,7 @@ class ProcessEnvironment(Environment):
     """
 
     name: ClassVar[str] = "process"
-    capabilities: ClassVar[Capabilities] = Capabilities(installs_packages=True, local_files=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(installs_packages=True, local_files=True, gpus=True)
 
     def __init__(self, settings: EnvironmentSettings) -> None:
         super().__init__(settings)
@@ -219,7 +219,8 @@ class ProcessEnvironment(Environment):
         environ = {name: os.environ[name] for name in (*_INHERITED, *spec.pass_env) if name in os.environ}
         environ["PATH"] = f"{folder / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         environ |= {"VIRTUAL_ENV": str(folder), "PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1"}
-        return environ | spec.env
+        # Last, and empty where nothing was leased: a program must not help itself to what is promised to another.
+        return environ | spec.env | {"CUDA_VISIBLE_DEVICES": ",".join(spec.devices)}
 
 
 async def _ended(running: _Running) -> Exit:

@@ -1,0 +1,65 @@
+"""Backends that could not be served here: which are tried again, when, and which are given up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vhb_shared.contracts.events import Failure
+from vhb_shared.contracts.state import Trouble
+
+DELAYS_S = (5.0, 10.0, 20.0, 40.0, 80.0)
+"""Before the second try, the third, ...; after the last the runs fail."""
+GIVEN_UP_S = 10.0
+"""How long the scheduler may take to withdraw the demand for a backend that failed here for good."""
+_SHOWN = 300
+
+
+@dataclass
+class _Case:
+    tries: int
+    until: float
+    message: str
+    final: bool
+
+
+class Troubles:
+    """Failures of this agent by backend.
+
+    Args:
+        clock: Unix seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._cases: dict[str, _Case] = {}
+
+    def note(self, backend_id: str, failure: Failure) -> float | None:
+        """Enters a failure.
+
+        Returns:
+            Seconds until it is tried again; None when it is given up, and its runs should hear of it.
+        """
+        before = self._cases.get(backend_id)
+        tries = 1 if before is None or before.final else before.tries + 1
+        again = failure.retryable and tries <= len(DELAYS_S)
+        delay = DELAYS_S[tries - 1] if again else GIVEN_UP_S
+        self._cases[backend_id] = _Case(tries, self._clock() + delay, failure.message[:_SHOWN], final=not again)
+        return delay if again else None
+
+    def forget(self, backend_id: str) -> None:
+        """It works, or nobody wants it any more."""
+        self._cases.pop(backend_id, None)
+
+    @property
+    def barred(self) -> frozenset[str]:
+        """Backends that must not be tried now."""
+        now = self._clock()
+        return frozenset(backend_id for backend_id, case in self._cases.items() if now < case.until)
+
+    @property
+    def shown(self) -> tuple[Trouble, ...]:
+        """What is waited for, for those who ask why nothing moves."""
+        return tuple(
+            Trouble(backend_id=backend_id, message=case.message, tries=case.tries, next_try_at=case.until)
+            for backend_id, case in sorted(self._cases.items())
+            if not case.final
+        )
