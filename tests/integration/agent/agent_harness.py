@@ -75,9 +75,7 @@ class Host:
 
     def __init__(self, bus: Bus, name: str, gpus: int = 0, slots: int = 1) -> None:
         self.sessions: list[SaidSession] = []
-        devices = tuple(
-            Device(uuid=f"{name}-{index}", index=index, name="x", memory_gib=24) for index in range(gpus)
-        )
+        devices = tuple(Device(uuid=f"{name}-{index}", index=index, name="x", memory_gib=24) for index in range(gpus))
         self.pool = ResourcePool(devices, slots=slots, remote_slots=4)
         info = AgentInfo(
             agent_id=name,
