@@ -54,3 +54,12 @@ def real_vllm() -> RealVllm:
 def tiny_vlm(real_vllm: RealVllm) -> Path:
     """The folder of a tiny vision-language model with random weights."""
     return real_vllm.tiny_vlm()
+
+
+@pytest.fixture(scope="session")
+def vllm_image(real_vllm: RealVllm, base_image: str) -> str:
+    """An image with that vLLM as `vllm`, made once per engine."""
+    try:
+        return real_vllm.image(base_image)
+    except vllm_engine.NoRealEngine as reason:
+        pytest.skip(str(reason))

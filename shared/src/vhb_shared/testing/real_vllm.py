@@ -22,6 +22,7 @@ VERSION = "0.32.0"
 TORCH = "2.13.0"
 TORCHVISION = "0.28.0"
 PYTHON = "3.11"
+_IMAGE_RECIPE = "1"
 _RECIPE = "1"
 """Changes with how it is installed, so that an older installation is not taken."""
 SERVE_ENV = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"}
@@ -32,7 +33,15 @@ READY_S = 300.0
 
 Architecture = Literal["qwen2_vl", "llava"]
 # CUDA builds of a gigabyte that the CPU build never imports.
+_LIBRARIES = ("libnuma.so.1", "libgomp.so.1")
 _LEFT_OUT = ("triton", "torchaudio", "torchcodec")
+_IMAGE_SETUP = r"""set -e
+mkdir -p /opt/vllm/bin
+ln -s /usr/bin/python3 /opt/vllm/bin/python
+printf 'home = /usr/bin\ninclude-system-site-packages = false\n' > /opt/vllm/pyvenv.cfg
+printf '#!/bin/sh\nexec /opt/vllm/bin/python -m vllm.entrypoints.cli.main "$@"\n' > /usr/local/bin/vllm
+chmod 755 /usr/local/bin/vllm
+"""
 _TINY = Path(__file__).with_name("engines") / "tiny_vlm.py"
 _INSTALL_S = 1200.0
 
@@ -62,6 +71,17 @@ class RealVllm:
         key = _key(_TINY.read_text(), architecture, str(seed), TORCH)
         return _made(f"tiny-{architecture}-{key}", lambda folder: self._write_model(folder, architecture, seed))
 
+    def image(self, base: str) -> str:
+        """The name of an image with this vLLM as `vllm`, made once; the engine keeps it.
+
+        Args:
+            base: Image with Debian and Python 3.11 (`docker_engine.base_image`).
+
+        Raises:
+            NoRealEngine: it cannot be made.
+        """
+        return engine_image(f"vhb-test-vllm:{_key(self.folder.name, base, _IMAGE_RECIPE)}", base, self.folder)
+
     def _write_model(self, folder: Path, architecture: str, seed: int) -> None:
         _run([str(self.folder / "bin" / "python"), str(_TINY), architecture, str(folder), str(seed)])
 
@@ -78,6 +98,37 @@ def real_vllm() -> RealVllm:
 def cache_folder() -> Path:
     """Where engines and models are kept."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vlmhyperbench" / "engines"
+
+
+def engine_image(name: str, base: str, environment: Path) -> str:
+    """Puts a virtual environment of this machine into an image: its packages, and a Python of the image's own.
+
+    Copied into a stopped container and committed: a build would copy its gigabytes twice. Nothing is fetched.
+
+    Raises:
+        NoRealEngine: the engine refuses.
+    """
+    with _lock(cache_folder() / f"{name.replace(':', '-')}.lock"):
+        if _run(["docker", "images", "-q", name]).strip():
+            return name
+        container = _run(["docker", "create", base, "sh", "-c", _IMAGE_SETUP]).strip()
+        try:
+            _run(["docker", "start", "--attach", container])
+            # What the wheels expect of the system; the same Debian is assumed on both sides.
+            for library in _LIBRARIES:
+                _run(["docker", "cp", "--follow-link", _library(library), f"{container}:/usr/lib/{library}"])
+            _run(["docker", "cp", f"{environment / 'lib'}", f"{container}:/opt/vllm/lib"])
+            _run(["docker", "commit", "--change", 'CMD ["vllm", "--help"]', container, name])
+        finally:
+            _run(["docker", "rm", "--force", container])
+    return name
+
+
+def _library(name: str) -> str:
+    for line in _run(["/sbin/ldconfig", "-p"]).splitlines():
+        if line.strip().startswith(f"{name} ") and "x86-64" in line:
+            return line.rpartition("=> ")[2].strip()
+    raise NoRealEngine(f"{name} is missing; install libnuma1 and libgomp1")
 
 
 def _install(folder: Path) -> None:
@@ -157,7 +208,7 @@ def _uv() -> str:
     return program
 
 
-def _run(command: list[str]) -> None:
+def _run(command: list[str]) -> str:
     environ = {"UV_SYSTEM_CERTS": "1", "UV_NO_PROGRESS": "1", **os.environ}
     try:
         done = subprocess.run(
@@ -169,3 +220,4 @@ def _run(command: list[str]) -> None:
     if done.returncode:
         said = (done.stderr or done.stdout).strip()
         raise NoRealEngine(f"{' '.join(command[:3])} failed: {said[-1000:]}")
+    return done.stdout
