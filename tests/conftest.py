@@ -63,3 +63,11 @@ def vllm_image(real_vllm: RealVllm, base_image: str) -> str:
         return real_vllm.image(base_image)
     except vllm_engine.NoRealEngine as reason:
         pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def docker_network(docker_engine: None) -> Iterator[str]:
+    """The name of a network for this session's containers, and of the agent and the volume that tests use: what is in
+    that network, what that agent builds, and that volume are removed at the end."""
+    with engines.network() as name:
+        yield name

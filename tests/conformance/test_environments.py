@@ -26,9 +26,20 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("environments")
 
 
-@pytest.fixture(params=["process"])
-def environment(request: pytest.FixtureRequest, directory: Path) -> Environment:
-    return environment_type(request.param)(EnvironmentSettings(directory=directory, agent_id="agent-1"))
+# An engine and a base image take a while to be made on a fresh machine.
+DOCKER = pytest.param("docker", marks=[pytest.mark.slow, pytest.mark.timeout(900)])
+
+
+@pytest.fixture(params=["process", DOCKER])
+def environment(request: pytest.FixtureRequest, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
+    if request.param == "docker":
+        monkeypatch.setenv("VHB_DOCKER_BASE_IMAGE", request.getfixturevalue("base_image"))
+        agent_id = request.getfixturevalue("docker_network")
+        monkeypatch.setenv("VHB_DOCKER_NETWORK", agent_id)
+        monkeypatch.setenv("VHB_DOCKER_PACKAGE_CACHE", agent_id)
+    else:
+        agent_id = "agent-1"
+    return environment_type(request.param)(EnvironmentSettings(directory=directory, agent_id=agent_id))
 
 
 def program(code: str, **changes: object) -> EnvironmentSpec:
@@ -87,8 +98,10 @@ async def test_a_program_that_chooses_its_port_writes_it_to_a_file(environment: 
 
 
 async def test_preparing_again_does_nothing(environment: Environment, tmp_path: Path) -> None:
-    environment = type(environment)(EnvironmentSettings(directory=tmp_path, agent_id="agent-2"))
-    spec = program("print(1)")
+    environment = type(environment)(environment.settings.model_copy(update={"directory": tmp_path}))
+    (package := tmp_path / "little").mkdir()
+    (package / "__init__.py").write_text(f"WHERE = {str(tmp_path)!r}\n")
+    spec = program("import little; print(little.WHERE)", local_packages=(package,))
     first: list[str] = []
     second: list[str] = []
     spec = await environment.prepare(spec, first.append)
@@ -96,6 +109,10 @@ async def test_preparing_again_does_nothing(environment: Environment, tmp_path: 
     assert first
     assert not second
     assert (await environment.installed(spec)).python
+    handle = await environment.start(spec)
+    await environment.wait_exit(handle)
+    assert await environment.logs(handle) == (str(tmp_path),)
+    await environment.stop(handle)
 
 
 async def test_an_exit_is_reported_with_its_code_and_last_words(environment: Environment) -> None:

@@ -100,9 +100,9 @@ class LogSettings(BaseSettings):
         return value.upper() if isinstance(value, str) else value
 
 
-def settings_error(error: ValidationError) -> UserError:
+def settings_error(error: ValidationError, prefix: str = "VHB_") -> UserError:
     """A settings mistake as a sentence that names the variable and shows no value."""
     problems = tuple(
-        f"VHB_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}." for item in error.errors()
+        f"{prefix}{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}." for item in error.errors()
     )
     return UserError(problems[0] if len(problems) == 1 else "settings are wrong: " + " ".join(problems), problems)

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -62,6 +63,29 @@ def docker_engine(log: Path) -> Iterator[None]:
 def answers() -> bool:
     """Whether an engine answers."""
     return shutil.which("docker") is not None and not _docker("version", "--format", "{{.Server.Version}}").returncode
+
+
+@contextlib.contextmanager
+def network() -> Iterator[str]:
+    """A network as long as the block lasts. What is still in it then is removed with it, as is what an agent of that
+    name has made, and the volume of that name."""
+    name = f"vhb-test-{secrets.token_hex(4)}"
+    made = _docker("network", "create", name)
+    if made.returncode:
+        raise NoEngine(f"the engine makes no network: {made.stderr.strip()}")
+    try:
+        yield name
+    finally:
+        listing = ("ps", "--all", "--quiet", "--filter")
+        left = _docker(*listing, f"network={name}").stdout.split()
+        left += _docker(*listing, f"label=vhb.environment.agent={name}").stdout.split()
+        if left:
+            _docker("rm", "--force", "--volumes", *left)
+        _docker("network", "rm", name)
+        _docker("volume", "rm", name)
+        images = _docker("images", "--quiet", "--filter", f"label=vhb.derived.by={name}").stdout.split()
+        if images:
+            _docker("rmi", "--force", *images)
 
 
 def base_image(script: Path) -> str:

@@ -19,14 +19,11 @@ from pathlib import Path
 
 import uv
 
-from vhb_inference_agent.environments.base import EnvironmentFailed, Progress
+from vhb_inference_agent.environments.base import Progress
 from vhb_inference_agent.environments.package_index import index_flags, uv_environment
-from vhb_shared.contracts.events import Failure
+from vhb_inference_agent.environments.uv_output import build_failed, is_network, is_passing, why
 
 _COMPLETE = ".complete"
-_NETWORK_WORDS = ("failed to fetch", "dns error", "error sending request", "client error", "timed out", "connection")
-_NO_WHEEL_WORDS = ("in the provided package locations", "network was disabled")
-_DISK_WORDS = ("no space left", "disk quota exceeded")
 _KEPT_LINES = 40
 
 
@@ -41,15 +38,18 @@ class VirtualenvRecipe:
     local_packages: tuple[Path, ...]
 
     def key(self) -> str:
-        """Hash of the content, 16 hex digits. Reads the local packages: call it in a thread."""
-        digest = hashlib.sha256()
+        """Hash of the content and the interpreter, 16 hex digits. Reads the local packages: call it in a thread."""
         about = [sys.implementation.name, platform.python_version(), sysconfig.get_platform(), sys.base_prefix]
-        digest.update(json.dumps([about, self.lock, sorted(self.packages)]).encode())
+        return hashlib.sha256(json.dumps([about, self.content_key()]).encode()).hexdigest()[:16]
+
+    def content_key(self) -> str:
+        """Hash of the content alone. Reads the local packages: call it in a thread."""
+        digest = hashlib.sha256(json.dumps([self.lock, sorted(self.packages)]).encode())
         for package in self.local_packages:
             for path in sorted(_files(package)):
                 content = hashlib.sha256(path.read_bytes()).hexdigest()
                 digest.update(f"{package.name}/{path.relative_to(package).as_posix()}\0{content}\n".encode())
-        return digest.hexdigest()[:16]
+        return digest.hexdigest()
 
 
 def python_of(folder: Path) -> Path:
@@ -88,13 +88,15 @@ async def build(recipe: VirtualenvRecipe, root: Path, on_progress: Progress, whe
             if not is_complete(folder):
                 await _build(recipe, folder, lock, on_progress, wheels)
     except OSError as error:
-        raise _failed(recipe, f"{error.strerror or error} ({error.filename or root})", retryable=True) from error
+        raise build_failed(
+            recipe.name, f"{error.strerror or error} ({error.filename or root})", retryable=True
+        ) from error
     return folder
 
 
 async def _build(recipe: VirtualenvRecipe, folder: Path, lock: int, on_progress: Progress, wheels: Path | None) -> None:
     if wheels is not None and not await asyncio.to_thread(wheels.is_dir):
-        raise _failed(recipe, f"VHB_AGENT_WHEELS names {wheels}, which is no folder", retryable=False)
+        raise build_failed(recipe.name, f"VHB_AGENT_WHEELS names {wheels}, which is no folder", retryable=False)
     on_progress(f"building the environment of {recipe.name} (once; cached afterwards)")
     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     from_lock = any(line.strip() and not line.lstrip().startswith("#") for line in recipe.lock.splitlines())
@@ -134,7 +136,7 @@ class _Uv:
 
     async def __call__(self, *arguments: str, network: bool = False) -> None:
         code, lines = await self._run(arguments)
-        if code and network and _is_network("\n".join(lines)):
+        if code and network and is_network("\n".join(lines)):
             # Everything may be in uv's cache although the index cannot be asked.
             self._on_progress("the package index does not answer; trying what uv has cached")
             offline, _ = await self._run((*arguments[:2], "--offline", *arguments[2:]))
@@ -142,7 +144,7 @@ class _Uv:
                 return
         if code:
             text = "\n".join(lines)
-            raise _failed(self._recipe, _why(lines), retryable=_is_passing(text), log_tail=tuple(lines))
+            raise build_failed(self._recipe.name, why(lines), retryable=is_passing(text), log_tail=tuple(lines))
 
     async def _run(self, arguments: tuple[str, ...]) -> tuple[int, list[str]]:
         process = await asyncio.create_subprocess_exec(
@@ -195,29 +197,3 @@ async def _lock(path: Path, on_progress: Progress) -> AsyncIterator[int]:
 
 def _files(package: Path) -> list[Path]:
     return [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-
-
-def _is_network(text: str) -> bool:
-    lowered = text.lower()
-    return any(word in lowered for word in _NETWORK_WORDS)
-
-
-def _is_passing(text: str) -> bool:
-    return _is_network(text) or any(word in text.lower() for word in _DISK_WORDS)
-
-
-def _why(lines: list[str]) -> str:
-    """uv ends with `error: ...` and its causes, one a line."""
-    start = next((at for at, line in enumerate(lines) if line.startswith("error:")), max(0, len(lines) - 3))
-    words = [line.strip().removeprefix("error:").removeprefix("cause:").strip() for line in lines[start:]]
-    return ": ".join(word.rstrip(":") for word in words if not word.startswith("hint:"))[:600] or "uv said nothing"
-
-
-def _failed(
-    recipe: VirtualenvRecipe, why: str, *, retryable: bool, log_tail: tuple[str, ...] = ()
-) -> EnvironmentFailed:
-    remedy = "check the network and the disk" if retryable else "check the entry's `packages`"
-    if any(words in why for words in _NO_WHEEL_WORDS):
-        remedy = "put the wheels into the folder that VHB_AGENT_WHEELS names"
-    message = f"The environment of {recipe.name} could not be built: {why.rstrip('.')}; {remedy}."
-    return EnvironmentFailed(Failure(kind="environment_failed", message=message, retryable=retryable), log_tail)
