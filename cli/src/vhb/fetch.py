@@ -15,8 +15,8 @@ from vhb_shared.store.base import ObjectStore
 
 Dialect = Literal["rfc4180", "legacy"]
 
-_JOB_FILES = ("report.md", "report.html", "metrics.csv", "job.json")
-_PRIVATE = ("answers/", "scores/", "checkpoints/", "run.json")
+_JOB_FILES = ("report.md", "report.html", "metrics.csv", "performance.csv", "job.json")
+_PRIVATE = ("answers/", "scores/", "checkpoints/", "telemetry/", "run.json")
 """Parts and plans: how the work was done, not results."""
 
 

@@ -60,7 +60,7 @@ async def test_a_run_is_collected_scored_and_aggregated(bench, tmp_path, make_sa
     metrics = await bench.table("metrics.csv")
     assert metrics.columns == METRIC_SCHEMA.names()
     assert set(done.artefacts) == {
-        "answers.csv", "answers.parquet", "scores.parquet", "metrics.csv", "metrics_by_id.csv",
+        "answers.csv", "answers.parquet", "performance.json", "scores.parquet", "metrics.csv", "metrics_by_id.csv",
         "metrics_by_doc_question.csv", "metrics_by_doc_type.csv", "metrics_general.csv",
     }  # fmt: skip
     for name, key in done.artefacts.items():
@@ -159,7 +159,7 @@ async def test_answers_are_collected_when_nothing_is_scored(bench, tmp_path, mak
     await bench.handlers.on_shard_completed(event)
     done = await bench.handlers.evaluate_run(bench.completed())
     assert done.metrics == ()
-    assert set(done.artefacts) == {"answers.csv", "answers.parquet"}
+    assert set(done.artefacts) == {"answers.csv", "answers.parquet", "performance.json"}
     assert not await bench.store.exists(layout.scores_part(bench.run_id, 0, "t0"))
     assert (await bench.table("answers.csv")).height == 2
 

@@ -12,8 +12,10 @@ from vhb_evaluator.aggregation import BY_ID, GENERAL, LEVELS, aggregate_lazily, 
 from vhb_evaluator.collection import ImportedAnswers, Missing, from_part
 from vhb_evaluator.errors import EvaluationFailed
 from vhb_evaluator.metrics.registry import BoundMetric
+from vhb_evaluator.performance import performance
 from vhb_evaluator.scoring import SAMPLE_FIELDS, score_bound
 from vhb_evaluator.tables import ANSWER_SCHEMA, SCORE_SCHEMA, Spool, typed, write_csv, write_parquet
+from vhb_evaluator.usage import gather, read_usage
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.results import ANSWERS_CSV_COLUMNS, MetricValue, OutcomeCounts
 from vhb_shared.datasets.selection import run_samples
@@ -147,8 +149,11 @@ class RunEvaluation:
         if self._metrics:
             self._scores.append(score_bound(samples, answers, self._metrics))
 
-    def finish(self) -> tuple[dict[str, Path], tuple[MetricValue, ...]]:
-        """Writes answers, scores and metric rows.
+    def finish(self, telemetry: Sequence[Path] = ()) -> tuple[dict[str, Path], tuple[MetricValue, ...]]:
+        """Writes answers, performance, scores and metric rows.
+
+        Args:
+            telemetry: segments, as agents stored them.
 
         Returns:
             Local files by their name in the results folder, and the headline metrics.
@@ -158,6 +163,8 @@ class RunEvaluation:
             "answers.parquet": write_parquet(answers, self._folder / "answers.parquet"),
             "answers.csv": write_csv(answers.select(ANSWERS_CSV_COLUMNS), self._folder / "answers.csv"),
         }
+        if "inference" in self._run.stages:
+            files |= self._measured(telemetry)
         if not self._metrics:
             return files, ()
         scores = self._scores.scan()
@@ -170,6 +177,16 @@ class RunEvaluation:
             files[f"metrics_{name}.csv"] = write_csv(level, self._folder / f"metrics_{name}.csv")
         self._tell_of_unscorable(table)
         return files, headlines(table.filter(pl.col("level") == GENERAL).collect())
+
+    def _measured(self, telemetry: Sequence[Path]) -> dict[str, Path]:
+        files: dict[str, Path] = {}
+        gathered = gather(telemetry, self._folder / "telemetry.parquet")
+        if gathered is not None:
+            files["telemetry.parquet"] = gathered
+        figures = performance(self._run, self._answers.scan(), read_usage(gathered))
+        files["performance.json"] = self._folder / "performance.json"
+        files["performance.json"].write_text(figures.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        return files
 
     def _take(self, answers: pl.DataFrame) -> None:
         self.counts += OutcomeCounts.of(answers["outcome"])

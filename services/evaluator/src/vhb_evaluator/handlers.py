@@ -118,7 +118,8 @@ class EvaluatorHandlers:
                 await self._take_imported(run, run.answers_key, evaluation)
             else:
                 await self._take_shards(run, event, evaluation, scored=bool(metrics))
-            files, headline = await threaded(evaluation.finish)
+            telemetry = await self._telemetry(run, Path(scratch.name))
+            files, headline = await threaded(evaluation.finish, telemetry)
             keys = {name: layout.run_file(run.run_id, name) for name in files}
             await asyncio.gather(*(self._store.put_file(keys[name], path) for name, path in files.items()))
         finally:
@@ -197,6 +198,20 @@ class EvaluatorHandlers:
                     for shard, data in computed
                 )
             )
+
+    async def _telemetry(self, run: RunSpec, folder: Path) -> list[Path]:
+        """The segments of a run, copied: an agent may still be writing the last one again."""
+        prefix = layout.telemetry_prefix(run.run_id)
+        keys = [item.key async for item in self._store.list(prefix)] if run.answers_key is None else []
+        paths = []
+        for key in keys:
+            path = folder / "segments" / layout.file_name(key)
+            try:
+                await self._store.get_file(key, path)
+            except NotFound:
+                continue
+            paths.append(path)
+        return paths
 
     async def _part(self, run_id: str, shard: int, token: str | None) -> Path | None:
         return await self._input(layout.answers_part(run_id, shard, token)) if token is not None else None

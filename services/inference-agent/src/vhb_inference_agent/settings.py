@@ -36,6 +36,10 @@ class AgentSettings(BaseSettings):
     """Backends elsewhere (remote APIs) fed by this agent at once."""
     idle_s: float = Field(60, ge=0)
     """How long a backend nobody wants is kept warm, unless another one needs its place."""
+    telemetry_s: float = Field(1.0, gt=0, le=60)
+    """How often devices, engines and requests in flight are looked at."""
+    hang_after_s: float = Field(20, ge=0)
+    """Silence after which a backend that does nothing and fails its health check is started again; 0: never."""
 
     def weights_directory(self) -> Path:
         """See `weights`; absolute."""

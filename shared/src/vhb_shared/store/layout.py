@@ -83,6 +83,16 @@ def checkpoint_segment(run_id: str, shard: int, attempt: int, segment: str) -> s
     return f"{checkpoint_prefix(run_id, shard, attempt)}{segment}.jsonl"
 
 
+def telemetry_prefix(run_id: str) -> str:
+    """runs/<run_id>/telemetry/: what serving the run cost, as the agents measured it."""
+    return f"runs/{run_id}/telemetry/"
+
+
+def telemetry_segment(run_id: str, segment: str) -> str:
+    """runs/<run_id>/telemetry/<session>-00000.parquet: of one backend session; rewritten until it is full."""
+    return f"{telemetry_prefix(run_id)}{segment}.parquet"
+
+
 def run_log(run_id: str, name: str) -> str:
     """runs/<run_id>/logs/<name>"""
     return f"runs/{run_id}/logs/{name}"

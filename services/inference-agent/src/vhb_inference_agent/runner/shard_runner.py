@@ -69,6 +69,11 @@ class ShardRunner:
         # Two: the log goes on being written while it is synchronised.
         self._log_threads = ThreadPoolExecutor(2, thread_name_prefix="checkpoint")
 
+    @property
+    def slots(self) -> int:
+        """Requests in flight allowed now."""
+        return self._slots.concurrency
+
     async def __aenter__(self) -> "ShardRunner":
         return self
 

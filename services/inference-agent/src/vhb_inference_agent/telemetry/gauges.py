@@ -1,0 +1,171 @@
+"""The latest reading of everything that a session can look at, each source in its own time."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import psutil
+import structlog
+
+from vhb_inference_agent.backends.probe import NoReply
+from vhb_inference_agent.endpoint import Endpoint
+from vhb_inference_agent.engine_metrics import EngineMetrics, read_metrics
+from vhb_inference_agent.environments.base import Stats
+from vhb_inference_agent.telemetry.devices import DeviceReader, DeviceReading
+
+log = structlog.get_logger(__name__)
+
+STATS_EVERY_S = 2.0
+"""A container engine takes a second to answer this."""
+OUTDATED_S = 10.0
+"""A reading older than this says nothing about now."""
+_SLOW_S = 5.0
+
+
+class Observed(Protocol):
+    """A backend as telemetry and the watchdog see it; `OpenedBackend`."""
+
+    @property
+    def endpoint(self) -> Endpoint: ...
+
+    @property
+    def restarts(self) -> int: ...
+
+    @property
+    def memory_limit(self) -> int | None:
+        """Bytes its environment allows it."""
+        ...
+
+    @property
+    def up(self) -> bool | None:
+        """Whether it runs now; None for what is not ours to restart."""
+        ...
+
+    async def stats(self) -> Stats | None: ...
+
+    async def answers(self) -> bool: ...
+
+    def declare_hung(self, reason: str) -> None: ...
+
+
+class Devices:
+    """Reads leased devices in a thread of their own: a driver that hangs holds up nobody else."""
+
+    def __init__(self, reader: DeviceReader) -> None:
+        self._reader = reader
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="devices")
+        self._pending: asyncio.Future[tuple[DeviceReading, ...]] | None = None
+
+    async def read(self, uuids: Sequence[str]) -> tuple[DeviceReading, ...] | None:
+        """Readings; None while the driver does not answer."""
+        if not uuids:
+            return ()
+        loop = asyncio.get_running_loop()
+        if self._pending is None or self._pending.done():
+            self._pending = loop.run_in_executor(self._thread, self._reader.read, tuple(uuids))
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._pending), _SLOW_S)
+        except TimeoutError:
+            return None
+
+
+class Gauges:
+    """Keeps the latest readings while its tasks run.
+
+    Args:
+        backend: what is looked at.
+        devices: reads accelerators.
+        uuids: those leased to the session.
+        every_s: how often devices and the engine are asked.
+    """
+
+    def __init__(self, backend: Observed, devices: Devices, uuids: Sequence[str], every_s: float) -> None:
+        self._backend, self._devices, self._uuids, self._every_s = backend, devices, tuple(uuids), every_s
+        self._at: dict[str, float] = {}
+        self._readings: tuple[DeviceReading, ...] = ()
+        self._stats: Stats | None = None
+        self._engine: EngineMetrics | None = None
+        self._host: tuple[int, int] | None = None
+        self.offers_metrics = True
+        """False once the engine has said that it has none."""
+        self._asking_devices = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Reads until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._always(self.read_devices, self._every_s))
+            group.create_task(self._always(self._read_stats, max(STATS_EVERY_S, self._every_s)))
+            group.create_task(self._always(self._read_engine, self._every_s))
+
+    @property
+    def readings(self) -> tuple[DeviceReading, ...]:
+        """Of the leased devices; empty where none can be read."""
+        return self._readings if self._fresh("devices") else ()
+
+    @property
+    def stats(self) -> Stats | None:
+        """What the backend's processes use."""
+        return self._stats if self._fresh("stats") else None
+
+    @property
+    def stats_at(self) -> float:
+        """When `stats` was read (monotonic seconds)."""
+        return self._at.get("stats", float("-inf"))
+
+    @property
+    def engine(self) -> EngineMetrics | None:
+        """What the engine says of itself."""
+        return self._engine if self._fresh("engine") else None
+
+    @property
+    def host(self) -> tuple[int, int] | None:
+        """Memory of the host in bytes: used (what could not be had), total."""
+        return self._host
+
+    async def read_devices(self) -> None:
+        """Reads the devices now."""
+        if not self._uuids:
+            return
+        async with self._asking_devices:
+            readings = await self._devices.read(self._uuids)
+            if readings is not None:
+                self._note("devices")
+                self._readings = readings
+
+    async def _read_stats(self) -> None:
+        host = await asyncio.to_thread(psutil.virtual_memory)
+        self._host = (host.total - host.available, host.total)
+        if self._backend.up:
+            stats = await asyncio.wait_for(self._backend.stats(), _SLOW_S)
+            if stats is not None and stats.processes:
+                self._note("stats")
+                self._stats = stats
+
+    async def _read_engine(self) -> None:
+        if not self.offers_metrics:
+            return
+        try:
+            engine = await read_metrics(self._backend.endpoint.base_url)
+        except NoReply:
+            return
+        if engine is None:
+            self.offers_metrics = self._engine is not None  # one that has spoken may be starting again
+            return
+        self._note("engine")
+        self._engine = engine
+
+    def _note(self, what: str) -> None:
+        self._at[what] = time.monotonic()
+
+    def _fresh(self, what: str) -> bool:
+        return time.monotonic() - self._at.get(what, float("-inf")) < OUTDATED_S
+
+    async def _always(self, read: Callable[[], Awaitable[None]], every_s: float) -> None:
+        while True:
+            try:
+                await read()
+            except Exception as error:  # a gauge that fails must not end the session
+                log.debug("gauge_failed", error=repr(error))
+            await asyncio.sleep(every_s)
