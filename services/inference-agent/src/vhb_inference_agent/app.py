@@ -19,6 +19,10 @@ from vhb_inference_agent.runner.shard_runner import ShardRunner
 from vhb_inference_agent.sessions import BackendSession, Tenancy
 from vhb_inference_agent.settings import AgentSettings
 from vhb_inference_agent.survivors import Record, Survivor, SurvivorFiles
+from vhb_inference_agent.telemetry.devices import NvmlReader
+from vhb_inference_agent.telemetry.gauges import Devices
+from vhb_inference_agent.telemetry.rows import Names
+from vhb_inference_agent.telemetry.session import SessionTelemetry, TelemetryOptions
 from vhb_shared.bus.service import Service
 from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.topology import Consumer
@@ -72,6 +76,14 @@ async def setup(service: Service) -> AsyncIterator[None]:
             concurrency=concurrency,
         )
 
+    devices = Devices(NvmlReader())
+
+    def measure(tenancy: Tenancy) -> SessionTelemetry:
+        claim, model = tenancy.held.claim, tenancy.demand.model
+        names = Names(claim.backend_id, model.name, claim.agent_id, claim.replica, claim.session)
+        options = TelemetryOptions(settings.telemetry_s, settings.hang_after_s, model.retries.timeout_s)
+        return SessionTelemetry(names, tenancy.lease.devices, devices, service.store, service.bus.live, options)
+
     def make_session(
         tenancy: Tenancy, on_failure: Callable[[Failure], float | None], on_change: Callable[[], None]
     ) -> BackendSession:
@@ -82,6 +94,7 @@ async def setup(service: Service) -> AsyncIterator[None]:
             tenancy=tenancy,
             open_backend=open_backend,
             make_runner=make_runner,
+            telemetry=measure(tenancy),
             idle_s=settings.idle_s,
             on_failure=on_failure,
             on_change=on_change,

@@ -20,6 +20,7 @@ from vhb_inference_agent.environments.base import (
     EnvironmentSpec,
     Exit,
     Progress,
+    Stats,
 )
 from vhb_inference_agent.launching import complete
 from vhb_inference_agent.manifest import describe
@@ -206,6 +207,29 @@ class OpenedBackend:
         if self._environment is None or self._handle is None:
             return ()
         return await self._environment.logs(self._handle, lines)
+
+    @property
+    def up(self) -> bool | None:
+        """Whether it runs now; None for an existing server, which is not ours to restart."""
+        return None if self._watch is None else self._up.is_set()
+
+    @property
+    def memory_limit(self) -> int | None:
+        """Bytes of memory that its environment allows it; None without a limit."""
+        return None if self._spec is None else self._spec.memory_bytes
+
+    async def stats(self) -> Stats | None:
+        """What its processes use now; None for an existing server."""
+        if self._environment is None or self._handle is None:
+            return None
+        return await self._environment.stats(self._handle)
+
+    async def answers(self) -> bool:
+        """Whether it answers its health check now."""
+        try:
+            return await self._adapter.check_ready(self._model, self.endpoint)
+        except BackendLost:
+            return False
 
     async def _keep_up(self) -> None:
         """Waits for its death and brings it back, until it is lost."""

@@ -17,6 +17,9 @@ from vhb_inference_agent.handlers import Runner, ShardHandlers
 from vhb_inference_agent.intake import ShardIntake, shards_at_once
 from vhb_inference_agent.resources.room import Lease
 from vhb_inference_agent.survivors import Survivor
+from vhb_inference_agent.telemetry.gauges import Observed
+from vhb_inference_agent.telemetry.runner import MeasuredRunner
+from vhb_inference_agent.telemetry.session import Measured, SessionTelemetry
 from vhb_shared.bus.client import Bus
 from vhb_shared.contracts.commands import InferShard
 from vhb_shared.contracts.events import BackendFailed, BackendReady, BackendStarting, BackendStopped, Failure
@@ -35,8 +38,8 @@ DETAIL_CHARS = 200
 SessionState = Literal["starting", "serving", "idle", "stopping"]
 
 
-class ServedBackend(RunningBackend, Protocol):
-    """A running backend that can also say what it is."""
+class ServedBackend(RunningBackend, Observed, Protocol):
+    """A running backend that can also say what it is and how it is."""
 
     def manifest(self) -> dict[str, Any]:
         """What is really installed and running; becomes environment.json."""
@@ -60,7 +63,13 @@ class Tenancy:
 
 Open = Callable[[Tenancy, Callable[[str], None]], AbstractAsyncContextManager[ServedBackend]]
 """(tenancy, on_progress) -> the backend, started on entering and stopped on leaving."""
-MakeRunner = Callable[[RunningBackend, int], AbstractAsyncContextManager[Runner]]
+
+
+class SessionRunner(Runner, Measured, Protocol):
+    """What answers shards and says what is in flight."""
+
+
+MakeRunner = Callable[[RunningBackend, int], AbstractAsyncContextManager[SessionRunner]]
 """(backend, concurrency) -> what answers its shards."""
 
 
@@ -76,11 +85,13 @@ class BackendSession:
         tenancy: Tenancy,
         open_backend: Open,
         make_runner: MakeRunner,
+        telemetry: SessionTelemetry,
         idle_s: float,
         on_failure: Callable[[Failure], float | None] = lambda _: None,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         """Args:
+        telemetry: measures it.
         on_failure: told when the backend cannot be served; seconds until it is tried again, or None: it is not.
         on_change: told when `info` says something new.
         """
@@ -92,6 +103,7 @@ class BackendSession:
         self._demand = tenancy.demand
         self._open = open_backend
         self._make_runner = make_runner
+        self._telemetry = telemetry
         self._idle_s = idle_s
         self._on_failure = on_failure
         self._on_change = on_change
@@ -163,6 +175,7 @@ class BackendSession:
         started = time.monotonic()
         if self._tenancy.survivor is None:
             await self._tell(lambda job_id: BackendStarting(job_id=job_id, **self._names()))
+        await self._telemetry.before_start(running=self._tenancy.survivor is not None)
         async with AsyncExitStack() as stack:
             try:
                 backend = await self._entered(stack)
@@ -200,7 +213,7 @@ class BackendSession:
         concurrency = model.concurrency or backend.endpoint.default_concurrency
         manifest = backend.manifest()
 
-        async with self._make_runner(backend, concurrency) as runner:
+        async with self._make_runner(backend, concurrency) as runner, self._telemetry.serve(backend, runner):
 
             async def on_run(run: RunSpec) -> None:
                 await intake.widen(shards_at_once(concurrency, run.shard_size))
@@ -215,7 +228,8 @@ class BackendSession:
                     # The message stays in hand until the session ends; the scheduler then takes it off the queue.
                     await asyncio.Event().wait()
 
-            handlers = ShardHandlers(self._bus, self._store, runner, self._held.claim.agent_id, on_run)
+            measured = MeasuredRunner(runner, self._telemetry)
+            handlers = ShardHandlers(self._bus, self._store, measured, self._held.claim.agent_id, on_run)
             intake = ShardIntake(self._broker, self._bus, self._held.claim.backend_id, infer)
             lost = asyncio.create_task(backend.wait_lost())
             tidying = asyncio.create_task(_tidy_always(handlers))

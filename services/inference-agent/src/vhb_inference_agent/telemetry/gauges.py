@@ -22,6 +22,8 @@ STATS_EVERY_S = 2.0
 OUTDATED_S = 10.0
 """A reading older than this says nothing about now."""
 _SLOW_S = 5.0
+_FIRST_S = 2.0
+"""What the first reading may delay a session."""
 
 
 class Observed(Protocol):
@@ -51,23 +53,24 @@ class Observed(Protocol):
 
 
 class Devices:
-    """Reads leased devices in a thread of their own: a driver that hangs holds up nobody else."""
+    """Reads devices for all sessions of an agent, in a thread of their own: a driver that hangs holds up nobody."""
 
     def __init__(self, reader: DeviceReader) -> None:
         self._reader = reader
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="devices")
-        self._pending: asyncio.Future[tuple[DeviceReading, ...]] | None = None
+        self._late: asyncio.Future[tuple[DeviceReading, ...]] | None = None
 
     async def read(self, uuids: Sequence[str]) -> tuple[DeviceReading, ...] | None:
         """Readings; None while the driver does not answer."""
         if not uuids:
             return ()
-        loop = asyncio.get_running_loop()
-        if self._pending is None or self._pending.done():
-            self._pending = loop.run_in_executor(self._thread, self._reader.read, tuple(uuids))
+        if self._late is not None and not self._late.done():
+            return None
+        reading = asyncio.get_running_loop().run_in_executor(self._thread, self._reader.read, tuple(uuids))
         try:
-            return await asyncio.wait_for(asyncio.shield(self._pending), _SLOW_S)
+            return await asyncio.wait_for(asyncio.shield(reading), _SLOW_S)
         except TimeoutError:
+            self._late = reading
             return None
 
 
@@ -98,6 +101,11 @@ class Gauges:
             group.create_task(self._always(self.read_devices, self._every_s))
             group.create_task(self._always(self._read_stats, max(STATS_EVERY_S, self._every_s)))
             group.create_task(self._always(self._read_engine, self._every_s))
+
+    async def read_once(self) -> None:
+        """Reads everything now; what does not answer is left for later."""
+        reads = (self.read_devices(), self._read_stats(), self._read_engine())
+        await asyncio.gather(*(asyncio.wait_for(read, _FIRST_S) for read in reads), return_exceptions=True)
 
     @property
     def readings(self) -> tuple[DeviceReading, ...]:

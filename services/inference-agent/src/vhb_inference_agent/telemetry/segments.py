@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import time
 from types import NoneType
 from typing import Any, get_args
 
@@ -47,10 +48,17 @@ class Segments:
         self._number = 0
         self._written = 0
         self._writing = asyncio.Lock()
+        self._added_at = time.monotonic()
 
     def add(self, row: TelemetrySample) -> None:
         """Takes a row."""
         self._rows.append(row)
+        self._added_at = time.monotonic()
+
+    @property
+    def quiet_s(self) -> float:
+        """Seconds since the last row."""
+        return time.monotonic() - self._added_at
 
     async def write(self) -> bool:
         """Stores what is not stored yet. False when storage did not take it: it is kept and tried again."""

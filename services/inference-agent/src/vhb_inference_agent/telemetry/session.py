@@ -11,7 +11,6 @@ from typing import Protocol, Self
 import structlog
 
 from vhb_inference_agent.runner.in_flight import InFlight, Load, Owner
-from vhb_inference_agent.telemetry.devices import DeviceReader
 from vhb_inference_agent.telemetry.gauges import Devices, Gauges, Observed
 from vhb_inference_agent.telemetry.pressure import MemoryPressure
 from vhb_inference_agent.telemetry.rows import Names, Rows, Seen, Span, total_of
@@ -69,15 +68,17 @@ class SessionTelemetry:
         self,
         names: Names,
         devices: tuple[str, ...],
-        reader: DeviceReader,
+        reader: Devices,
         store: ObjectStore,
         emit: Callable[[Live], Awaitable[None]],
         options: TelemetryOptions,
     ) -> None:
         self._names, self._uuids, self._store, self._emit, self._options = names, devices, store, emit, options
-        self._devices = Devices(reader)
+        self._devices = reader
+        self._made = 0
         self._idle_memory: int | None = None
-        self._opened_at = time.monotonic()
+        self._began = time.monotonic()
+        self._found_running = False
         self._segments: dict[str, Segments] = {}
         self._jobs: dict[str, float] = {}
         self._gauges: Gauges | None = None
@@ -96,7 +97,7 @@ class SessionTelemetry:
         Args:
             running: the engine runs already (it was found running): what was in use before is not known.
         """
-        self._opened_at = time.monotonic()
+        self._began, self._found_running = time.monotonic(), running
         readings = None if running else await self._devices.read(self._uuids)
         self._idle_memory = total_of(each.memory_used for each in readings or ())
 
@@ -106,20 +107,18 @@ class SessionTelemetry:
         self._gauges = Gauges(backend, self._devices, self._uuids, self._options.every_s)
         self._rows = Rows(self._names, len(self._uuids), runner.in_flight)
         self._rows.idle_memory = self._idle_memory
-        self._rows.start_s = time.monotonic() - self._opened_at
-        watchdog = Watchdog(
-            backend,
-            runner.in_flight,
-            self._gauges,
-            self._options.hang_after_s,
-            self._options.request_limit_s,
-            self.tell,
-        )
-        loops = [self._gauges.run, self._look_always, self._write_always, watchdog.run]
-        self._tasks = [asyncio.create_task(loop()) for loop in loops]
+        self._rows.start_s = None if self._found_running else time.monotonic() - self._began
         return self
 
     async def __aenter__(self) -> Self:
+        assert self._gauges is not None and self._backend is not None and self._runner is not None
+        limits = self._options.hang_after_s, self._options.request_limit_s
+        watchdog = Watchdog(self._backend, self._runner.in_flight, self._gauges, *limits, self.tell)
+        # Counters have a beginning before the first request is sent.
+        await self._gauges.read_once()
+        await self._look()
+        loops = [self._gauges.run, self._look_always, self._write_always, watchdog.run]
+        self._tasks = [asyncio.create_task(loop()) for loop in loops]
         return self
 
     async def __aexit__(
@@ -143,9 +142,10 @@ class SessionTelemetry:
 
     async def write(self) -> None:
         """Stores what is not stored yet."""
-        done = [await segments.write() for segments in list(self._segments.values())]
-        if all(done) and len(self._segments) > _MOST_RUNS:
-            self._segments.clear()
+        for run_id, segments in list(self._segments.items()):
+            written = await segments.write()
+            if written and segments.quiet_s > _QUIET_S:
+                self._segments.pop(run_id, None)  # a warm backend serves hundreds of runs, one after the other
 
     async def tell(self, level: str, message: str) -> None:
         """A notice to every job that is served."""
@@ -162,8 +162,11 @@ class SessionTelemetry:
     async def _look_always(self) -> None:
         while True:
             await asyncio.sleep(self._options.every_s)
-            span, seen = await self._look()
-            await self._say_live(span, seen)
+            try:
+                span, seen = await self._look()
+                await self._say_live(span, seen)
+            except Exception as error:  # measuring must not end the session, nor itself
+                log.warning("telemetry_failed", error=repr(error))
 
     async def _look(self) -> tuple[Span, Seen]:
         assert self._gauges is not None and self._rows is not None
@@ -181,17 +184,19 @@ class SessionTelemetry:
             )
             span = self._rows.span(seen)
             for owner, row in self._rows.rows(seen, span).items():
-                if owner.run_id not in self._segments:
-                    self._segments[owner.run_id] = Segments(self._store, owner.run_id, self._segment_name)
-                self._segments[owner.run_id].add(row)
+                self._segments_of(owner.run_id).add(row)
             self._live_finished += sum(load.finished for load in span.loads.values())
             self._live_tokens += span.engine_tokens or 0
             self._remember(span.loads)
             return span, seen
 
-    @property
-    def _segment_name(self) -> str:
-        return f"{self._names.backend_id}.{self._names.replica}.{self._names.session}"
+    def _segments_of(self, run_id: str) -> Segments:
+        if run_id not in self._segments:
+            self._made += 1
+            names = self._names
+            name = f"{names.backend_id}.{names.replica}.{names.session}-{self._made:05d}"
+            self._segments[run_id] = Segments(self._store, run_id, name)
+        return self._segments[run_id]
 
     def _remember(self, loads: Mapping[Owner, Load]) -> None:
         now = time.monotonic()
@@ -255,8 +260,8 @@ class SessionTelemetry:
             await self.write()
 
 
-_MOST_RUNS = 64
-"""Runs whose rows are held; a warm backend may serve hundreds, one after the other."""
+_QUIET_S = 60.0
+"""A run without rows for so long is not held any more."""
 _JOB_S = 30.0
 """A job without requests in flight for so long is told nothing more."""
 _WHAT = {"host": "the host's memory is", "backend": "its memory limit is", "device": "device memory is"}
