@@ -40,6 +40,7 @@ def write_job(
     """A job of one run: the stand-in endpoint asked about every sample."""
     path.write_text(
         f"""name: bench
+reuse: false
 models:
   - {{name: stand-in, backend: openai, model: stand-in, base_url: "{base_url}", concurrency: {concurrency},
       stream: {str(stream).lower()}}}

@@ -50,6 +50,7 @@ def write_job(path: Path, base_url: str, documents: Path, **model: object) -> Pa
     entry = {"name": "stand-in", "backend": "openai", "base_url": base_url, "concurrency": CONCURRENCY} | model
     job = {
         "name": "chaos",
+        "reuse": False,
         "models": [entry],
         "tasks": [{"name": "read", "dataset": str(documents), "metrics": ["cer", "exact_match"]}],
     }

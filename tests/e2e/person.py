@@ -99,8 +99,8 @@ def remote(base_url: str, **more: Any) -> dict[str, Any]:
 
 
 def write_job(path: Path, models: Sequence[Any], tasks: Sequence[Any], **more: Any) -> Path:
-    """A job file, in the format of its suffix."""
-    job = {"name": path.stem, "models": list(models), "tasks": list(tasks), **more}
+    """A job file, in the format of its suffix. Everything is asked, whatever other tests had answered, unless told."""
+    job = {"name": path.stem, "models": list(models), "tasks": list(tasks), "reuse": False, **more}
     text = json.dumps(job) if path.suffix == ".json" else yaml.safe_dump(job, allow_unicode=True, sort_keys=False)
     path.write_text(text, encoding="utf-8")
     return path

@@ -10,7 +10,7 @@ from vhb_shared.testing.endpoint_process import EndpointProcess
 
 ANSWERS = (
     "id,model_answer,outcome,error,latency_ms,ttft_ms,prompt_tokens,completion_tokens,attempts,finish_reason,"
-    "answered_at,replica,fingerprint,tpot_ms,started_at,cached_tokens"
+    "answered_at,replica,fingerprint,tpot_ms,started_at,cached_tokens,reused_from"
 )
 METRICS = (
     "run,model,task,metric,metric_version,normalisation,level,group,value,ci_low,ci_high,n,n_scored,n_failed,"

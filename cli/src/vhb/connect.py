@@ -28,6 +28,15 @@ Server = Annotated[
 ]
 WorkdirOption = Annotated[Path, typer.Option("--workdir", metavar="DIR", help="Working directory of the stack.")]
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="Job file: .yaml, .json, or a user_config.csv.")]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, metavar="N", help="At most this many samples of each task.")
+]
+SkipBadRows = Annotated[
+    bool, typer.Option("--skip-bad-rows", metavar="", help="Leave bad rows out instead of refusing the job.")
+]
+NoReuse = Annotated[
+    bool, typer.Option("--no-reuse", metavar="", help="Ask everything, also what an earlier job has answered.")
+]
 JobId = Annotated[str, typer.Argument(metavar="JOB_ID", help="A job; `vhb status` lists them.")]
 
 

@@ -15,6 +15,7 @@ from vhb_shared.contracts.state import JobState, RunState
 
 PLAIN_EVERY_S = 5.0
 _RUNS_SHOWN = 20
+_JOBS_SHOWN = 3
 
 
 async def show(views: AsyncIterator[JobView], console: Console) -> JobView:
@@ -65,6 +66,8 @@ def progress_line(view: JobView) -> str:
 
 def _progress(view: JobView) -> str:
     if view.stage == "inference":
+        if any(run.looking_up for run in view.runs):
+            return f"inference: {view.done} of {view.samples} samples, looking for answers of earlier jobs"
         if not view.done and not any(run.started for run in view.runs):
             return f"inference: waiting for a backend, {view.samples} samples to ask"
         return f"inference: {view.done} of {view.samples} samples"
@@ -96,6 +99,8 @@ def _panel(view: JobView) -> Group:
 
 
 def _stage(run: RunState) -> Text:
+    if run.stage == "inference" and run.looking_up:
+        return Text("looking for known answers", style="dim")
     if run.stage == "inference" and not run.started:
         return Text("waiting for a backend", style="dim")
     if run.stage == "done":
@@ -117,6 +122,8 @@ def summary(job: JobState, runs: list[RunState], console: Console) -> None:
         status = run.status if run.stage == "done" else run.stage
         rows.add_row(Text(run.name), status, str(run.samples), _failed(run), *cells)
     console.print(rows)
+    for line in reused_lines(runs):
+        say(console, line)
     for run in runs:
         if run.failure is not None:
             say(console, f"{run.name}: {run.failure.message}", "red")
@@ -128,6 +135,18 @@ def summary(job: JobState, runs: list[RunState], console: Console) -> None:
                 "give the data set a column `answer`",
                 "yellow",
             )
+
+
+def reused_lines(runs: list[RunState]) -> list[str]:
+    """What was not asked because earlier jobs had the answers: a sentence, or nothing."""
+    count = sum(run.reused.count for run in runs)
+    if not count:
+        return []
+    answers = sum(run.counts.total for run in runs)
+    jobs = list(dict.fromkeys(job for run in runs for job in run.reused.jobs))
+    named = ", ".join(jobs[:_JOBS_SHOWN]) + (f" and {len(jobs) - _JOBS_SHOWN} more" if len(jobs) > _JOBS_SHOWN else "")
+    what = "job" if len(jobs) == 1 else "jobs"
+    return [f"{count} of {answers} answers re-used from {what} {named} (--no-reuse asks again)"]
 
 
 def _failed(run: RunState) -> str:

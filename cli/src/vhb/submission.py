@@ -28,7 +28,7 @@ MAX_INLINE_BYTES = 48_000
 
 
 def read_job(
-    path: Path, *, limit: int | None = None, skip_bad_rows: bool = False, here: bool = False
+    path: Path, *, limit: int | None = None, skip_bad_rows: bool = False, no_reuse: bool = False, here: bool = False
 ) -> tuple[LoadedJob, Registry]:
     """Reads and validates a job file, with what the command line adds to it.
 
@@ -42,6 +42,8 @@ def read_job(
     spec = loaded.spec
     if skip_bad_rows:
         spec = spec.model_copy(update={"skip_bad_rows": True})
+    if no_reuse:
+        spec = spec.model_copy(update={"reuse": False})
     registry = Registry.load(loaded.base_dir)
     if limit is not None:
         spec = _limited(spec, limit, registry)

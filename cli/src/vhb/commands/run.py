@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vhb.connect import DEFAULT_WORKDIR, JobFile, WorkdirOption
+from vhb.connect import DEFAULT_WORKDIR, JobFile, Limit, NoReuse, SkipBadRows, WorkdirOption
 
 if TYPE_CHECKING:
     from vhb.connect import Connection
@@ -26,12 +26,9 @@ def run(
         Path | None, typer.Option("--out", metavar="DIR", help="Results folder; default: results/<job name>.")
     ] = None,
     workdir: WorkdirOption = DEFAULT_WORKDIR,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, metavar="N", help="At most this many samples of each task.")
-    ] = None,
-    skip_bad_rows: Annotated[
-        bool, typer.Option("--skip-bad-rows", metavar="", help="Leave bad rows out instead of refusing the job.")
-    ] = False,
+    limit: Limit = None,
+    skip_bad_rows: SkipBadRows = False,
+    no_reuse: NoReuse = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", metavar="", help="Replace another job's results in --out.")
     ] = False,
@@ -46,7 +43,7 @@ def run(
     from vhb.submission import read_job
 
     log_warnings_only()
-    loaded, registry = read_job(job, limit=limit, skip_bad_rows=skip_bad_rows, here=True)
+    loaded, registry = read_job(job, limit=limit, skip_bad_rows=skip_bad_rows, no_reuse=no_reuse, here=True)
     folder = OutDir(out or Path("results") / _folder(loaded.spec.name))
     folder.check(overwrite)
     code = asyncio.run(_Run(folder, workdir, overwrite, agents).run(loaded, registry))

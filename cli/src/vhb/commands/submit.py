@@ -6,34 +6,37 @@ from typing import Annotated
 
 import typer
 
-from vhb.connect import DEFAULT_WORKDIR, JobFile, Server, WorkdirOption
+from vhb.connect import DEFAULT_WORKDIR, JobFile, Limit, NoReuse, Server, SkipBadRows, WorkdirOption
 
 
 def submit(
     job: JobFile,
     wait: Annotated[bool, typer.Option("--wait", metavar="", help="Show progress until the job ends.")] = False,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, metavar="N", help="At most this many samples of each task.")
-    ] = None,
-    skip_bad_rows: Annotated[
-        bool, typer.Option("--skip-bad-rows", metavar="", help="Leave bad rows out instead of refusing the job.")
-    ] = False,
+    limit: Limit = None,
+    skip_bad_rows: SkipBadRows = False,
+    no_reuse: NoReuse = False,
     server: Server = None,
     workdir: WorkdirOption = DEFAULT_WORKDIR,
 ) -> None:
     """Publish a job to a running stack; prints the job id alone."""
-    raise typer.Exit(asyncio.run(_submit(job, wait, limit, skip_bad_rows, server, workdir)))
+    raise typer.Exit(asyncio.run(_submit(job, wait, limit, skip_bad_rows, no_reuse, server, workdir)))
 
 
 async def _submit(
-    job: Path, wait: bool, limit: int | None, skip_bad_rows: bool, server: str | None, workdir: Path
+    job: Path,
+    wait: bool,
+    limit: int | None,
+    skip_bad_rows: bool,
+    no_reuse: bool,
+    server: str | None,
+    workdir: Path,
 ) -> int:
     from vhb import submission
     from vhb.connect import connected, settings
     from vhb.ending import finish
     from vhb.screen import console
 
-    loaded, registry = submission.read_job(job, limit=limit, skip_bad_rows=skip_bad_rows)
+    loaded, registry = submission.read_job(job, limit=limit, skip_bad_rows=skip_bad_rows, no_reuse=no_reuse)
     screen = console(stderr=True)
     async with connected(settings(server, workdir)) as connection:
         with screen.status("reading data") as status:

@@ -8,18 +8,14 @@ from typing import Annotated
 
 import typer
 
-from vhb.connect import JobFile
+from vhb.connect import JobFile, Limit, SkipBadRows
 
 
 def validate(
     job: JobFile,
     as_json: Annotated[bool, typer.Option("--json", metavar="", help="For programs.")] = False,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, metavar="N", help="At most this many samples of each task.")
-    ] = None,
-    skip_bad_rows: Annotated[
-        bool, typer.Option("--skip-bad-rows", metavar="", help="Leave bad rows out instead of refusing the job.")
-    ] = False,
+    limit: Limit = None,
+    skip_bad_rows: SkipBadRows = False,
 ) -> None:
     """Check a job file, its data, prompts and names, without running anything."""
     asyncio.run(_validate(job, as_json, limit, skip_bad_rows))

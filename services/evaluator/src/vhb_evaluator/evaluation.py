@@ -53,6 +53,8 @@ class StoredShard(NamedTuple):
     """Its committed answers, None when none was committed."""
     scores: Path | None
     """Their scores, None when not computed yet."""
+    missing: Missing
+    """What becomes of samples without an answer."""
 
 
 class RunEvaluation:
@@ -85,12 +87,11 @@ class RunEvaluation:
                 )
         self.counts = OutcomeCounts()
 
-    def add_shards(self, shards: Sequence[StoredShard], missing: Missing) -> list[tuple[int, pl.DataFrame]]:
+    def add_shards(self, shards: Sequence[StoredShard]) -> list[tuple[int, pl.DataFrame]]:
         """Takes in the next shards.
 
         Args:
             shards: consecutive ones; all calls together go through the run in order.
-            missing: what becomes of samples without an answer.
 
         Returns:
             Shard and scores, for each stored part whose scores had to be computed here.
@@ -101,7 +102,7 @@ class RunEvaluation:
         computed: list[tuple[int, pl.DataFrame]] = []
         batch = _Batch(self._metrics)
         for stored, samples in zip(shards, self._samples_of(shards), strict=True):
-            answers = from_part(samples, read_part(stored.part) if stored.part is not None else None, missing)
+            answers = from_part(samples, read_part(stored.part) if stored.part is not None else None, stored.missing)
             self._take(answers)
             known = self._known_scores(stored, samples)
             if known is None:

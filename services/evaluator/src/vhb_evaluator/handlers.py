@@ -15,6 +15,7 @@ from vhb_evaluator.collection import ImportedAnswers, Missing, from_part
 from vhb_evaluator.errors import EvaluationFailed
 from vhb_evaluator.evaluation import RunEvaluation, StoredShard, read_part, read_samples
 from vhb_evaluator.metrics.registry import BoundMetric, bind_all
+from vhb_evaluator.reuse import RunIndex
 from vhb_evaluator.scoring import score, score_bound
 from vhb_evaluator.threads import threaded
 from vhb_shared.contracts.events import (
@@ -27,6 +28,7 @@ from vhb_shared.contracts.job import MetricSpec
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.state import RunState
 from vhb_shared.errors import NotFound
+from vhb_shared.reuse.count import count_reused
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
 from vhb_shared.store.cache import Damaged
@@ -117,9 +119,11 @@ class EvaluatorHandlers:
             if run.answers_key is not None:
                 await self._take_imported(run, run.answers_key, evaluation)
             else:
+                await self._note_answers(run)
                 await self._take_shards(run, event, evaluation, scored=bool(metrics))
             telemetry = await self._telemetry(run, Path(scratch.name))
             files, headline = await threaded(evaluation.finish, telemetry)
+            reused = await threaded(count_reused, pl.scan_parquet(files["answers.parquet"]))
             keys = {name: layout.run_file(run.run_id, name) for name in files}
             await asyncio.gather(*(self._store.put_file(keys[name], path) for name, path in files.items()))
         finally:
@@ -131,6 +135,7 @@ class EvaluatorHandlers:
             round=event.round,
             announcement=event.announcement,
             counts=evaluation.counts,
+            reused=reused,
             metrics=headline,
             artefacts=keys,
         )
@@ -179,7 +184,6 @@ class EvaluatorHandlers:
         scored: bool,
     ) -> None:
         state = await self._load_run_state(run.run_id)
-        missing = _missing(state, event)
         run_id = run.run_id
         # A retry that was given up leaves what the round before it had answered.
         tokens = {**state.keep, **state.committed}
@@ -190,8 +194,9 @@ class EvaluatorHandlers:
                 asyncio.gather(*(self._part(run_id, shard, tokens.get(shard)) for shard in shards)),
                 asyncio.gather(*(self._scores(run_id, shard, tokens.get(shard), scored) for shard in shards)),
             )
-            work = [StoredShard(*each) for each in zip(shards, parts, scores, strict=True)]
-            computed = await threaded(_add_shards, evaluation, work, missing)
+            reasons = [_missing(state, event, shard) for shard in shards]
+            work = [StoredShard(*each) for each in zip(shards, parts, scores, reasons, strict=True)]
+            computed = await threaded(_add_shards, evaluation, work)
             await asyncio.gather(
                 *(
                     self._store.put(layout.scores_part(run.run_id, shard, tokens[shard]), data)
@@ -213,6 +218,22 @@ class EvaluatorHandlers:
             paths.append(path)
         return paths
 
+    async def _note_answers(self, run: RunSpec) -> None:
+        """Writes the index of the run's answers, before a metric can fail. A kill in between costs re-use only."""
+        state = await self._load_run_state(run.run_id)
+        tokens = sorted({**state.keep, **state.committed}.items())
+        index = RunIndex(run)
+        for first in range(0, len(tokens), _WINDOW_SHARDS):
+            window = tokens[first : first + _WINDOW_SHARDS]
+            paths = await asyncio.gather(
+                *(self._optional(layout.answers_part(run.run_id, shard, token)) for shard, token in window)
+            )
+            parts = [(*each, path) for each, path in zip(window, paths, strict=True) if path is not None]
+            await threaded(index.add, parts)
+        found = await threaded(index.finish)
+        if found is not None:
+            await self._store.put(found.key, found.data)
+
     async def _part(self, run_id: str, shard: int, token: str | None) -> Path | None:
         return await self._input(layout.answers_part(run_id, shard, token)) if token is not None else None
 
@@ -232,8 +253,10 @@ def _read_run(path: Path) -> tuple[RunSpec, tuple[BoundMetric, ...]]:
     return run, bind_all(run.task.metrics) if "evaluation" in run.stages else ()
 
 
-def _missing(state: RunState, event: InferenceEnded) -> Missing:
-    """Why a sample of the run has no answer."""
+def _missing(state: RunState, event: InferenceEnded, shard: int) -> Missing:
+    """Why a sample of the shard has no answer."""
+    if shard in state.left_out:
+        return Missing("withdrawn", "cancelled before it was asked, and left out of the retry")
     if state.cancel_requested or state.status == "cancelled":
         return Missing("withdrawn", "cancelled before it was answered")
     failure = event.failure if isinstance(event, RunInferenceFailed) else state.failure
@@ -246,9 +269,9 @@ def _score_part(run: RunSpec, metrics: tuple[BoundMetric, ...], samples: Path, p
     return _as_parquet(score_bound(wanted, answers, metrics))
 
 
-def _add_shards(evaluation: RunEvaluation, work: list[StoredShard], missing: Missing) -> list[tuple[int, bytes]]:
+def _add_shards(evaluation: RunEvaluation, work: list[StoredShard]) -> list[tuple[int, bytes]]:
     """Takes in shards; returns the scores that had to be computed, as parquet."""
-    return [(shard, _as_parquet(table)) for shard, table in evaluation.add_shards(work, missing)]
+    return [(shard, _as_parquet(table)) for shard, table in evaluation.add_shards(work)]
 
 
 def _as_parquet(table: pl.DataFrame) -> bytes:

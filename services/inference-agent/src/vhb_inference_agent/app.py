@@ -12,9 +12,11 @@ from vhb_inference_agent.backends.registry import backend_adapter
 from vhb_inference_agent.claims import HeldClaim
 from vhb_inference_agent.endpoint import RunningBackend
 from vhb_inference_agent.host import HostEnvironments, describe_host
+from vhb_inference_agent.lookups import LookupHandlers
 from vhb_inference_agent.opened import Adopted, OpenedBackend
 from vhb_inference_agent.reattach import drop_old_claims, reattach
 from vhb_inference_agent.resources.pool import ResourcePool
+from vhb_inference_agent.runner.reuse import KnownAnswers
 from vhb_inference_agent.runner.shard_runner import ShardRunner
 from vhb_inference_agent.sessions import BackendSession, Tenancy
 from vhb_inference_agent.settings import AgentSettings
@@ -23,7 +25,10 @@ from vhb_inference_agent.telemetry.devices import NvmlReader
 from vhb_inference_agent.telemetry.gauges import Devices
 from vhb_inference_agent.telemetry.rows import Names
 from vhb_inference_agent.telemetry.session import SessionTelemetry, TelemetryOptions
+from vhb_shared.bus.handling import subscribe
 from vhb_shared.bus.service import Service
+from vhb_shared.contracts import topology
+from vhb_shared.contracts.commands import ReuseAnswers
 from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.topology import Consumer
 from vhb_shared.settings import StoreSettings
@@ -31,8 +36,8 @@ from vhb_shared.store.cache import ObjectCache
 
 log = structlog.get_logger(__name__)
 
-CONSUMERS: tuple[Consumer, ...] = ()
-"""None of its own: each backend's durable is made by the scheduler when a run needs that backend."""
+CONSUMERS: tuple[Consumer, ...] = (topology.REUSE,)
+"""Each backend's durable is made by the scheduler when a run needs that backend."""
 
 LABEL = "vhb.agent"
 
@@ -44,6 +49,13 @@ async def setup(service: Service) -> AsyncIterator[None]:
     settings.directory.mkdir(parents=True, exist_ok=True)
     environments = HostEnvironments(settings)
     cache = ObjectCache(service.store, StoreSettings().cache_directory())
+    known = KnownAnswers(service.store, cache)
+    lookups = LookupHandlers(service.bus, service.store, cache, known, settings.name)
+
+    async def no_lookup(command: ReuseAnswers, error: Exception) -> None:
+        await lookups.give_up(command)
+
+    subscribe(service.broker, service.bus, topology.REUSE, ReuseAnswers, lookups.reuse, give_up=no_lookup, workers=2)
 
     files = SurvivorFiles(settings.directory / "survivors")
 
@@ -74,6 +86,7 @@ async def setup(service: Service) -> AsyncIterator[None]:
             agent_id=settings.name,
             emit=service.bus.live,
             concurrency=concurrency,
+            known=known,
         )
 
     devices = Devices(NvmlReader())

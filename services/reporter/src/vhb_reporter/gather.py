@@ -14,9 +14,10 @@ from vhb_reporter.grouping import Direction, compared, labelled
 from vhb_reporter.model import Report, RunStatus, RunView, Timings
 from vhb_reporter.samples import SamplePicker, Tables
 from vhb_shared.contracts.plan import Plan, RunSpec
-from vhb_shared.contracts.results import METRIC_COLUMNS, OutcomeCounts
+from vhb_shared.contracts.results import METRIC_COLUMNS, OutcomeCounts, Reused
 from vhb_shared.contracts.state import JobState, RunState
 from vhb_shared.errors import NotFound
+from vhb_shared.reuse.count import count_reused
 from vhb_shared.store.base import ObjectStore
 
 FAILURES_SHOWN = 20
@@ -134,6 +135,7 @@ def _view(
         metrics=results.metric_rows(metrics) if metrics is not None else (),
         scored=tables.scores is not None,
         timings=results.read_timings(answers) if answers else Timings(),
+        reused=count_reused(results.with_origin(answers)) if answers else Reused(),
         failures=results.read_failures(answers, FAILURES_SHOWN) if answers and counts.not_answered else (),
         environment=_environment(environment),
     )

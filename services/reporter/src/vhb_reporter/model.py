@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from vhb_shared.contracts.plan import RunSpec
-from vhb_shared.contracts.results import OutcomeCounts
+from vhb_shared.contracts.results import OutcomeCounts, Reused
 
 Scope = Literal["job", "run"]
 RunStatus = Literal["completed", "failed", "cancelled", "incomplete"]
@@ -50,7 +50,9 @@ class Timings:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     requests: int = 0
-    """Samples that were asked at least once."""
+    """Samples that this run asked at least once; those that earlier runs asked are in no figure below."""
+    asked_tokens: int | None = None
+    """Completion tokens of these requests."""
     retries: int = 0
     """Attempts beyond the first."""
     first_at: datetime | None = None
@@ -73,7 +75,7 @@ class Timings:
     @property
     def tokens_per_s(self) -> float | None:
         """Completion tokens per second over the span."""
-        return self.completion_tokens / self.span_s if self.span_s and self.completion_tokens else None
+        return self.asked_tokens / self.span_s if self.span_s and self.asked_tokens else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ class RunView:
     """All levels but by_id."""
     scored: bool = False
     timings: Timings = Timings()
+    reused: Reused = field(default_factory=Reused)
+    """Answers that earlier jobs got."""
     failures: tuple[FailedSample, ...] = ()
     """The first few; `counts` says how many there are."""
     environment: Mapping[str, object] = field(default_factory=dict)

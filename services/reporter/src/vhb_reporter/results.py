@@ -77,12 +77,13 @@ def read_counts(answers: Path) -> OutcomeCounts:
 
 
 def read_timings(answers: Path) -> Timings:
-    """Quantiles, token counts and the span of a run. Failed samples count as requests but not as latencies."""
+    """Quantiles, token counts and the span of a run. Failed samples count as requests but not as latencies. Answers
+    that an earlier run got keep their latency, and are left out of what is counted per second."""
+    table = with_origin(answers)
     got = pl.col("outcome").is_in(["answered", "empty", "truncated", "refused"])
-    sent = pl.col("answered_at")
+    sent, asked = pl.col("answered_at"), pl.col("reused_from").is_null()
     row = (
-        pl.scan_parquet(answers)
-        .select(
+        table.select(
             *(pl.col("latency_ms").filter(got).quantile(q, "nearest").alias(f"latency_p{int(q * 100)}")
               for q in (0.5, 0.95, 0.99)),
             *(pl.col("ttft_ms").filter(got).quantile(q, "nearest").alias(f"ttft_p{int(q * 100)}") for q in (0.5, 0.95)),
@@ -90,11 +91,13 @@ def read_timings(answers: Path) -> Timings:
             pl.col("prompt_tokens").count().alias("prompt_known"),
             pl.col("completion_tokens").sum().alias("completion_tokens"),
             pl.col("completion_tokens").count().alias("completion_known"),
-            (pl.col("attempts") > 0).sum().alias("requests"),
-            (pl.col("attempts") - 1).clip(0).sum().alias("retries"),
-            sent.min().alias("first_answer"),
-            pl.col("latency_ms").sort_by(sent, nulls_last=True).first().alias("first_latency"),
-            sent.max().alias("last_answer"),
+            pl.col("completion_tokens").filter(asked).sum().alias("asked_tokens"),
+            (pl.col("attempts").filter(asked) > 0).sum().alias("requests"),
+            (pl.col("attempts").filter(asked) - 1).clip(0).sum().alias("retries"),
+            sent.filter(asked).min().alias("first_answer"),
+            pl.col("latency_ms").filter(asked).sort_by(sent.filter(asked), nulls_last=True).first()
+            .alias("first_latency"),
+            sent.filter(asked).max().alias("last_answer"),
         )
         .collect(engine="streaming")
         .row(0, named=True)
@@ -109,10 +112,18 @@ def read_timings(answers: Path) -> Timings:
         prompt_tokens=row["prompt_tokens"] if row["prompt_known"] else None,
         completion_tokens=row["completion_tokens"] if row["completion_known"] else None,
         requests=row["requests"] or 0,
+        asked_tokens=row["asked_tokens"] if row["completion_known"] else None,
         retries=row["retries"] or 0,
         first_at=first - timedelta(milliseconds=row["first_latency"] or 0) if first else None,
         last_at=last,
     )
+
+
+def with_origin(answers: Path) -> pl.LazyFrame:
+    """The answers with the column `reused_from`, also those written before there was one."""
+    table = pl.scan_parquet(answers)
+    known = "reused_from" in table.collect_schema()
+    return table if known else table.with_columns(pl.lit(None, dtype=pl.String).alias("reused_from"))
 
 
 def _time(text: str | None) -> datetime | None:

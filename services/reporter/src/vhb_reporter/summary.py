@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from vhb_reporter.model import GENERAL, Report, RunStatus, RunView
-from vhb_shared.contracts.results import OutcomeCounts
+from vhb_shared.contracts.results import OutcomeCounts, Reused
 
 
 class TimingSummary(BaseModel):
@@ -56,6 +56,7 @@ class RunSummaryFile(BaseModel):
     status: RunStatus
     reason: str | None
     counts: OutcomeCounts
+    reused: Reused
     metrics: tuple[MetricSummary, ...]
     timings: TimingSummary
 
@@ -109,6 +110,7 @@ def _run(run: RunView, directions: dict[str, bool]) -> RunSummaryFile:
         status=run.status,
         reason=run.reason,
         counts=run.counts,
+        reused=run.reused,
         metrics=tuple(
             MetricSummary(
                 metric=row.metric,

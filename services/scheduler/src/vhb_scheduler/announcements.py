@@ -32,7 +32,9 @@ def of_run(run: RunState) -> Event | None:
         return RunInferenceCompleted(**common, samples=run.samples, counts=run.counts)
     if run.stage == "reporting" and (run.announcement or not run.metrics):
         # The evaluator announced it; said again only when that went missing, or when evaluation was not asked for.
-        return RunEvaluationCompleted(**common, counts=run.counts, metrics=run.metrics, artefacts=run.artefacts)
+        return RunEvaluationCompleted(
+            **common, counts=run.counts, reused=run.reused, metrics=run.metrics, artefacts=run.artefacts
+        )
     return None
 
 
@@ -49,6 +51,7 @@ def _result(run: RunState) -> RunResult:
         task=run.task,
         status="completed" if run.status == "running" else run.status,
         counts=run.counts,
+        reused=run.reused,
         metrics=run.metrics,
         reason=run.failure.message if run.failure else None,
     )

@@ -33,6 +33,7 @@ async def setup(service: Service) -> AsyncIterator[None]:
     subscribe(broker, bus, topology.SCHEDULER_SUBMIT, SubmitJob, handlers.submit, give_up=give_up_submission, workers=4)
     subscribe(broker, bus, topology.SCHEDULER_CANCEL, CancelJob, handlers.cancel)
     subscribe(broker, bus, topology.SCHEDULER_RETRY, RetryJob, handlers.retry)
+    subscribe(broker, bus, topology.SCHEDULER_REUSED, events.RunAnswersReused, handlers.answers_reused)
     subscribe(broker, bus, topology.SCHEDULER_STARTED, events.RunInferenceStarted, handlers.inference_started)
     subscribe(broker, bus, topology.SCHEDULER_SHARD, events.RunShardCompleted, handlers.shard_completed, workers=4)
     subscribe(broker, bus, topology.SCHEDULER_BACKEND_FAILED, events.BackendFailed, handlers.backend_failed)

@@ -12,6 +12,7 @@ import structlog
 from vhb_scheduler import lifecycle, work
 from vhb_scheduler.announcer import Announcer
 from vhb_scheduler.planning import load_plan, make_plan
+from vhb_scheduler.scopes import KnownScopes
 from vhb_shared.bus.client import Bus
 from vhb_shared.contracts import subjects
 from vhb_shared.contracts.commands import CancelJob, RetryJob, SubmitJob
@@ -21,6 +22,7 @@ from vhb_shared.contracts.events import (
     JobAccepted,
     JobRejected,
     JobReportCompleted,
+    RunAnswersReused,
     RunEvaluationCompleted,
     RunEvaluationFailed,
     RunInferenceStarted,
@@ -30,8 +32,9 @@ from vhb_shared.contracts.events import (
 )
 from vhb_shared.contracts.plan import Plan, RunSpec
 from vhb_shared.contracts.state import BackendDemand, JobState, RunState
-from vhb_shared.errors import Conflict, UserError
+from vhb_shared.errors import Conflict, NotFound, UserError
 from vhb_shared.registry.registry import Registry
+from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
 
 log = structlog.get_logger(__name__)
@@ -91,8 +94,10 @@ class SchedulerHandlers:
             stages=tuple(stage for stage in plan.spec.stages if stage in stages),
             submitted_at=submitted_at or plan.created_at,
         )
+        known = KnownScopes(self._store)
         for run in plan.runs:
-            await self._create(subjects.run_key(run.run_id), lifecycle.new_run(run, now))
+            looking_up = run.reuse and await known.some(run.model)
+            await self._create(subjects.run_key(run.run_id), lifecycle.new_run(run, now, looking_up=looking_up))
         await self._create(subjects.job_key(plan.job_id), job)
         await self._bus.publish(
             JobAccepted(
@@ -117,7 +122,9 @@ class SchedulerHandlers:
         if found is None:
             return
         state = found[0]
-        if state.stage == "inference":
+        if state.stage == "inference" and state.looking_up:
+            await work.look_up(self._bus, state)
+        elif state.stage == "inference":
             await work.open_inference(self._bus, run, state)
         await self._announcer.announce_run(state)
 
@@ -141,7 +148,7 @@ class SchedulerHandlers:
             )
             run = await self._announcer.run_state(run_id)
             if run is not None and run.cancel_requested:
-                await self._bus.purge_work(subjects.inference_of_run(run.backend_id, run_id))
+                await work.withdraw(self._bus, run)
                 await self._announcer.announce_run(run)
         await self._announcer.announce_job(found[0])
 
@@ -169,6 +176,20 @@ class SchedulerHandlers:
             await self._open_run(run_spec)
 
     # -- events -----------------------------------------------------------------------------------------------------
+
+    async def answers_reused(self, event: RunAnswersReused) -> None:
+        """Announces the shards of a run that earlier runs did not answer."""
+        await self._bus.jobs.change(
+            subjects.run_key(event.run_id), RunState, lambda run: lifecycle.looked_up(run, event.round)
+        )
+        run = await self._announcer.run_state(event.run_id)
+        if run is None or run.stage != "inference" or run.looking_up or run.round != event.round:
+            return
+        try:
+            spec = RunSpec.model_validate_json(await self._store.get(layout.run_spec(event.run_id)))
+        except NotFound:
+            return
+        await work.open_inference(self._bus, spec, run)
 
     async def inference_started(self, event: RunInferenceStarted) -> None:
         """Notes that a run is under way."""

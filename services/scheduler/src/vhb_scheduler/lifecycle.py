@@ -11,12 +11,16 @@ from vhb_shared.contracts.events import (
     RunShardCompleted,
 )
 from vhb_shared.contracts.plan import RunSpec
-from vhb_shared.contracts.results import OutcomeCounts
+from vhb_shared.contracts.results import OutcomeCounts, Reused
 from vhb_shared.contracts.state import JobState, RunStage, RunState
 
 
-def new_run(run: RunSpec, now: float) -> RunState:
-    """The first state of a planned run; without inference it starts where its first stage is."""
+def new_run(run: RunSpec, now: float, *, looking_up: bool = False) -> RunState:
+    """The first state of a planned run; without inference it starts where its first stage is.
+
+    Args:
+        looking_up: there are answers that earlier runs got from the same model; they are looked for first.
+    """
     stage: RunStage = "inference" if "inference" in run.stages else "evaluation"
     if run.results_run_id != run.run_id:
         stage = "reporting"
@@ -31,6 +35,7 @@ def new_run(run: RunSpec, now: float) -> RunState:
         stage=stage,
         samples=run.samples,
         shards=run.shards,
+        looking_up=looking_up and stage == "inference",
         announced_at=now,
     )
 
@@ -39,24 +44,33 @@ def commit_shard(state: RunState, event: RunShardCompleted, now: float) -> RunSt
     """The first completed attempt of a shard counts; later ones are ignored."""
     if state.stage != "inference" or event.round != state.round or event.shard in state.committed:
         return None
-    if not 0 <= event.shard < state.shards:
+    if not 0 <= event.shard < state.shards or event.shard in state.left_out:
         return None
     committed = state.committed | {event.shard: event.token}
     shard_counts = dict(state.shard_counts)
     shard_counts.pop(event.shard, None)
     if event.counts.not_answered:
         shard_counts[event.shard] = event.counts
-    complete = len(committed) == state.shards
+    complete = len(committed) + len(state.left_out) == state.shards
     return state.model_copy(
         update={
             "committed": committed,
             "shard_counts": shard_counts,
             "counts": state.counts + event.counts,
+            "reused": Reused(count=state.reused.count + event.reused),
             "started": True,
+            "looking_up": state.looking_up and not complete,
             "stage": "evaluation" if complete else "inference",
             "announced_at": now if complete else state.announced_at,
         }
     )
+
+
+def looked_up(state: RunState, round_: int) -> RunState | None:
+    """What earlier runs had answered is in; the rest is to be asked."""
+    if not state.looking_up or state.stage != "inference" or round_ != state.round:
+        return None
+    return state.model_copy(update={"looking_up": False})
 
 
 def fail_inference(state: RunState, failure: Failure, now: float) -> RunState | None:
@@ -79,7 +93,7 @@ def cancel_run(state: RunState, now: float) -> RunState | None:
     """No more answers are wanted; what is missing counts as withdrawn."""
     if state.stage == "done" or state.cancel_requested:
         return None
-    update: dict[str, object] = {"cancel_requested": True}
+    update: dict[str, object] = {"cancel_requested": True, "looking_up": False}
     if state.stage == "inference":
         missing = state.samples - state.counts.total
         update |= {
@@ -101,6 +115,7 @@ def complete_evaluation(state: RunState, event: RunEvaluationCompleted, now: flo
         stage="reporting" if reporting else "done",
         metrics=event.metrics,
         counts=event.counts,
+        reused=event.reused,
         artefacts=state.artefacts | event.artefacts,
         announced_at=now,
         announcement=0,
@@ -135,17 +150,16 @@ def retry_run(state: RunState, *, failed_only: bool, now: float) -> RunState | N
     """
     if state.stage != "done" or "inference" not in state.stages:
         return None
-    wanted: set[int] = set()
-    for shard in range(state.shards):
-        if shard not in state.committed:
-            if state.status != "cancelled" or not failed_only:
-                wanted.add(shard)
-        else:
-            counts = state.shard_counts.get(shard, OutcomeCounts())
-            if counts.failed or (counts.withdrawn and not failed_only):
-                wanted.add(shard)
+    missing = {shard for shard in range(state.shards) if shard not in state.committed}
+    never_asked = missing if state.status == "cancelled" else missing & set(state.left_out)
+    left_out = never_asked if failed_only else set[int]()
+    wanted = missing - left_out
+    for shard, counts in state.shard_counts.items():
+        if counts.failed or (counts.withdrawn and not failed_only):
+            wanted.add(shard)
     if not wanted:
         return None
+    withdrawn = state.counts.withdrawn - sum(counts.withdrawn for counts in state.shard_counts.values())
     keep = {shard: state.committed[shard] for shard in wanted if shard in state.committed}
     kept = [shard for shard in state.committed if shard not in wanted]
     attempts = dict(state.attempts) | {shard: state.attempts.get(shard, 0) + 1 for shard in wanted}
@@ -164,8 +178,9 @@ def retry_run(state: RunState, *, failed_only: bool, now: float) -> RunState | N
             "shard_counts": {shard: counts for shard, counts in state.shard_counts.items() if shard not in wanted},
             "keep": keep,
             "ask_withdrawn": not failed_only,
+            "left_out": tuple(sorted(left_out)),
             "attempts": attempts,
-            "counts": _counts_of_others(state, wanted),
+            "counts": _counts_of_others(state, wanted) + OutcomeCounts(withdrawn=withdrawn if left_out else 0),
         }
     )
 
@@ -187,7 +202,7 @@ def _counts_of_others(state: RunState, reopened: set[int]) -> OutcomeCounts:
 
 def requeue_shards(state: RunState, lost: set[int]) -> RunState | None:
     """Counts a new attempt for shards whose message went missing."""
-    lost = {shard for shard in lost if shard not in state.committed}
+    lost = lost.intersection(state.to_ask)
     if state.stage != "inference" or not lost:
         return None
     return state.model_copy(

@@ -73,7 +73,9 @@ class Reconciler:
             if run is None or run.stage == "done":
                 continue
             open_runs += 1
-            if run.stage == "inference":
+            if run.stage == "inference" and run.looking_up:
+                await self._look_at_lookup(run)
+            elif run.stage == "inference":
                 await self._look_at_shards(run)
             elif run.stage == "evaluation":
                 consumer = topology.EVALUATOR_RUN_FAILED if run.failure else topology.EVALUATOR_RUN
@@ -93,7 +95,7 @@ class Reconciler:
         for run_id in job.run_ids:
             run = await self._announcer.run_state(run_id)
             if run is not None and "inference" in run.stages:
-                await self._bus.purge_work(subjects.inference_of_run(run.backend_id, run_id))
+                await work.withdraw(self._bus, run)
         await self._bus.jobs.change(
             subjects.job_key(job.job_id),
             JobState,
@@ -125,7 +127,7 @@ class Reconciler:
 
     async def _look_at_shards(self, run: RunState) -> None:
         await ensure_consumer(self._bus.js, topology.backend_consumer(run.backend_id))
-        wanted = {shard for shard in range(run.shards) if shard not in run.committed}
+        wanted = set(run.to_ask)
         waiting = await self._waiting_shards(run)
         # The scheduler may be behind with completed shards: those are not lost, they are in its own queue.
         behind = not await self._idle(topology.SCHEDULER_SHARD)
@@ -139,14 +141,33 @@ class Reconciler:
                 await work.publish_shards(self._bus, changed, sorted(lost))
         await self._demanded(run)
 
+    async def _look_at_lookup(self, run: RunState) -> None:
+        """An agent looks for known answers; whether its message went missing."""
+        waiting = bool(await self._waiting(subjects.reuse(run.run_id)))
+        behind = not await self._idle(topology.SCHEDULER_REUSED) or not await self._idle(topology.SCHEDULER_SHARD)
+        suspect = frozenset(() if waiting or behind else {0})
+        if not self._missing_long(f"reuse:{run.run_id}:{run.round}", suspect):
+            return
+        log.warning("lookup_announced_again", run_id=run.run_id)
+        changed = await self._bus.jobs.change(
+            subjects.run_key(run.run_id),
+            RunState,
+            lambda state: lifecycle.announce_again(state, time.time()) if state.looking_up else None,
+        )
+        if changed is not None:
+            await work.look_up(self._bus, changed)
+
     async def _waiting_shards(self, run: RunState) -> set[int]:
         """Shards whose message is on the work queue (waiting or in some agent's hands)."""
-        subject = subjects.inference_of_run(run.backend_id, run.run_id)
+        found = await self._waiting(subjects.inference_of_run(run.backend_id, run.run_id))
+        return {int(subject.rsplit(".", 1)[1]) for subject in found}
+
+    async def _waiting(self, subject: str) -> set[str]:
         try:
             info = await self._bus.js.stream_info(topology.WORK, subjects_filter=subject)
         except NotFoundError:
             return set()
-        return {int(found.rsplit(".", 1)[1]) for found in (info.state.subjects or {})}
+        return set(info.state.subjects or {})
 
     async def _demanded(self, run: RunState) -> None:
         found = await self._bus.backends.get(run.backend_id, BackendDemand)

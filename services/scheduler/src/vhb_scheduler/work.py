@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from vhb_shared.bus.client import Bus
 from vhb_shared.bus.provision import ensure_consumer
 from vhb_shared.contracts import subjects, topology
-from vhb_shared.contracts.commands import InferShard
+from vhb_shared.contracts.commands import InferShard, ReuseAnswers
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.state import BackendDemand, RunState
 from vhb_shared.errors import Conflict
@@ -51,10 +51,29 @@ async def publish_shards(bus: Bus, state: RunState, shards: Iterable[int]) -> No
                 pending.clear()
 
 
+async def look_up(bus: Bus, state: RunState) -> None:
+    """Has answers of earlier runs looked for; the run's shards are published when `RunAnswersReused` says so."""
+    await bus.command(
+        subjects.reuse(state.run_id),
+        ReuseAnswers(job_id=state.job_id, run_id=state.run_id, round=state.round, announcement=state.announcement),
+        f"reuse:{state.run_id}:{state.round}:{state.announcement}",
+    )
+
+
+async def withdraw(bus: Bus, state: RunState) -> None:
+    """Removes what of a run's work still waits.
+
+    Raises:
+        Unavailable: the bus does not answer.
+    """
+    await bus.purge_work(subjects.inference_of_run(state.backend_id, state.run_id))
+    await bus.purge_work(subjects.reuse(state.run_id))
+
+
 async def open_inference(bus: Bus, run: RunSpec, state: RunState) -> None:
     """Makes agents want the run: its backend's durable, its shards, then the demand that wakes them."""
     await ensure_consumer(bus.js, topology.backend_consumer(state.backend_id))
-    await publish_shards(bus, state, (shard for shard in range(state.shards) if shard not in state.committed))
+    await publish_shards(bus, state, state.to_ask)
     await demand(bus, run)
 
 

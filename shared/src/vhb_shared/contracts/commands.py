@@ -53,3 +53,13 @@ class InferShard(WireModel):
     """Token of an earlier part whose good answers are kept (retry)."""
     ask_withdrawn: bool = True
     """With `keep`: whether withdrawn samples are asked too."""
+
+
+class ReuseAnswers(WireModel):
+    """Complete the shards of a run whose answers are all known from earlier runs, before any backend is wanted."""
+
+    type: Literal["org.vlmhyperbench.inference.reuse.v1"] = "org.vlmhyperbench.inference.reuse.v1"
+    job_id: str
+    run_id: str
+    round: int = 0
+    announcement: int = 0

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from vhb_shared.contracts.base import WireModel
-from vhb_shared.contracts.results import MetricValue, OutcomeCounts
+from vhb_shared.contracts.results import MetricValue, OutcomeCounts, Reused
 
 MAX_RUNS = 200
 """Runs listed in one event: a message stays small. Where there are more, `runs_total` says so and job.json has all."""
@@ -98,6 +98,7 @@ class RunResult(WireModel):
     task: str
     status: Literal["completed", "failed", "cancelled"]
     counts: OutcomeCounts
+    reused: Reused = Reused()
     metrics: tuple[MetricValue, ...] = ()
     reason: str | None = None
 
@@ -163,6 +164,8 @@ class RunShardCompleted(_RunEvent):
     part_key: str
     sha256: str
     counts: OutcomeCounts
+    reused: int = 0
+    """Of them, answers that earlier runs got."""
     seconds: float
     """Time spent on it by this attempt."""
     agent_id: str
@@ -170,6 +173,17 @@ class RunShardCompleted(_RunEvent):
     @property
     def key(self) -> str:
         return f"{self.run_id}:{self.round}:{self.shard}:{self.attempt}:{self.token}"
+
+
+class RunAnswersReused(_RunEvent):
+    """Shards whose answers were all known from earlier runs are in object storage; the others can be asked."""
+
+    what: ClassVar[str] = "run.answers.reused"
+    shards: int
+    """Complete without asking."""
+    samples: int
+    """In these shards. Shards in part are completed when the rest is asked."""
+    agent_id: str
 
 
 class RunInferenceCompleted(_RunEvent):
@@ -193,6 +207,7 @@ class RunEvaluationCompleted(_RunEvent):
 
     what: ClassVar[str] = "run.evaluation.completed"
     counts: OutcomeCounts
+    reused: Reused = Reused()
     metrics: tuple[MetricValue, ...] = ()
     artefacts: dict[str, str] = Field(default_factory=dict)
 
@@ -286,7 +301,7 @@ class BackendStopped(_BackendEvent):
 
 EVENTS: tuple[type[Event], ...] = (
     JobAccepted, JobRejected, JobCompleted, JobFailed, JobCancelled,
-    RunInferenceStarted, RunShardCompleted, RunInferenceCompleted, RunInferenceFailed,
+    RunAnswersReused, RunInferenceStarted, RunShardCompleted, RunInferenceCompleted, RunInferenceFailed,
     RunEvaluationCompleted, RunEvaluationFailed, RunReportCompleted,
     JobEvaluated, JobReportCompleted,
     BackendStarting, BackendReady, BackendFailed, BackendStopped,

@@ -39,6 +39,8 @@ class RunSpec(WireModel):
     stages: tuple[Stage, ...]
     answers_key: str | None = None
     """Stored answers to use instead of inference (a key in object storage)."""
+    reuse: bool = False
+    """Whether answers of earlier runs to the same requests are used."""
     results_run_id: str
     """Whose results the reporter shows: the run itself, or a stored one when only reporting was asked for."""
 

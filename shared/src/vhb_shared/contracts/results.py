@@ -40,6 +40,8 @@ class Answer(BaseModel):
     """UTC, ISO 8601: when the first attempt that counts was sent. What an engine's death broke off does not count."""
     cached_tokens: int | None = None
     """Of the prompt, tokens that the engine found in its cache, where it says so."""
+    reused_from: str | None = None
+    """The earlier run that this answer, with its timings, was got by; None where this run asked for it itself."""
 
 
 ANSWER_COLUMNS: tuple[str, ...] = tuple(Answer.model_fields)
@@ -137,6 +139,19 @@ class OutcomeCounts(BaseModel):
     def not_answered(self) -> int:
         """Samples without any model output: failed or withdrawn."""
         return self.failed + self.withdrawn
+
+
+MAX_REUSED_JOBS = 10
+
+
+class Reused(BaseModel):
+    """How many answers were got by earlier jobs, and which jobs these were."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    count: int = 0
+    jobs: tuple[str, ...] = ()
+    """At most `MAX_REUSED_JOBS`, those with the most answers first."""
 
 
 class MetricValue(BaseModel):

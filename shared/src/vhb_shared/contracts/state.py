@@ -7,7 +7,7 @@ from pydantic import Field
 from vhb_shared.contracts.base import WireModel
 from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.job import ModelEntry, Stage
-from vhb_shared.contracts.results import MetricValue, OutcomeCounts
+from vhb_shared.contracts.results import MetricValue, OutcomeCounts, Reused
 
 JobStatus = Literal["accepted", "running", "completed", "failed", "cancelled", "rejected"]
 RunStatus = Literal["running", "completed", "failed", "cancelled"]
@@ -70,7 +70,13 @@ class RunState(WireModel):
     """Shard -> token of the part a retry starts from."""
     ask_withdrawn: bool = True
     """Whether a retry asks withdrawn samples too."""
+    left_out: tuple[int, ...] = ()
+    """Shards that this round does not ask: never asked before the job was cancelled, and its retry is of failures."""
+    looking_up: bool = False
+    """An agent looks for answers of earlier runs; shards are announced as work when it has."""
     counts: OutcomeCounts = OutcomeCounts()
+    reused: Reused = Reused()
+    """Exact once the run is evaluated; without the jobs' names until then."""
     metrics: tuple[MetricValue, ...] = ()
     announcement: int = 0
     announced_at: float = 0
@@ -78,6 +84,12 @@ class RunState(WireModel):
     cancel_requested: bool = False
     failure: Failure | None = None
     artefacts: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def to_ask(self) -> tuple[int, ...]:
+        """Shards that this round still waits for."""
+        out = set(self.left_out)
+        return tuple(shard for shard in range(self.shards) if shard not in self.committed and shard not in out)
 
     @property
     def inference_ended(self) -> bool:

@@ -27,6 +27,15 @@ def inference_of_run(backend_id: str, run_id: str) -> str:
     return f"vhb.inference.{backend_id}.{run_id}.*"
 
 
+REUSE_BACKEND = "reuse"
+"""Stands where a backend's id would: any agent looks answers up. No backend's id is so short."""
+
+
+def reuse(run_id: str) -> str:
+    """vhb.inference.reuse.invoices-x7-0"""
+    return f"vhb.inference.{REUSE_BACKEND}.{run_id}"
+
+
 def event(job_id: str, what: str) -> str:
     """vhb.events.invoices-x7.run.inference.completed"""
     return f"vhb.events.{job_id}.{what}"

@@ -9,6 +9,7 @@ from vhb_shared.contracts.events import (
     BackendFailed,
     JobEvaluated,
     JobReportCompleted,
+    RunAnswersReused,
     RunEvaluationCompleted,
     RunEvaluationFailed,
     RunInferenceCompleted,
@@ -102,6 +103,7 @@ def _on(service: str, what: str) -> Consumer:
 SCHEDULER_SUBMIT = Consumer(stream=WORK, durable="scheduler--submit", subject=subjects.SUBMIT)
 SCHEDULER_CANCEL = Consumer(stream=WORK, durable="scheduler--cancel", subject=subjects.CANCEL)
 SCHEDULER_RETRY = Consumer(stream=WORK, durable="scheduler--retry", subject=subjects.RETRY)
+SCHEDULER_REUSED = _on("scheduler", RunAnswersReused.what)
 SCHEDULER_STARTED = _on("scheduler", RunInferenceStarted.what)
 SCHEDULER_SHARD = _on("scheduler", RunShardCompleted.what)
 SCHEDULER_BACKEND_FAILED = _on("scheduler", BackendFailed.what)
@@ -112,6 +114,12 @@ SCHEDULER_JOB_REPORTED = _on("scheduler", JobReportCompleted.what)
 SCHEDULER_ADVISORIES = Consumer(
     stream=ADVISORIES, durable="scheduler--advisories", subject="$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>"
 )
+REUSE = Consumer(
+    stream=WORK,
+    durable=f"inference--{subjects.REUSE_BACKEND}",
+    subject=subjects.inference_of_backend(subjects.REUSE_BACKEND),
+)
+"""All agents share it; no backend is needed."""
 EVALUATOR_SHARD = _on("evaluator", RunShardCompleted.what)
 EVALUATOR_RUN = _on("evaluator", RunInferenceCompleted.what)
 EVALUATOR_RUN_FAILED = _on("evaluator", RunInferenceFailed.what)
@@ -119,9 +127,9 @@ REPORTER_RUN = _on("reporter", RunEvaluationCompleted.what)
 REPORTER_JOB = _on("reporter", JobEvaluated.what)
 
 CONSUMERS: tuple[Consumer, ...] = (
-    SCHEDULER_SUBMIT, SCHEDULER_CANCEL, SCHEDULER_RETRY, SCHEDULER_STARTED, SCHEDULER_SHARD,
+    SCHEDULER_SUBMIT, SCHEDULER_CANCEL, SCHEDULER_RETRY, SCHEDULER_REUSED, SCHEDULER_STARTED, SCHEDULER_SHARD,
     SCHEDULER_BACKEND_FAILED, SCHEDULER_EVALUATED, SCHEDULER_EVALUATION_FAILED, SCHEDULER_RUN_REPORTED,
-    SCHEDULER_JOB_REPORTED, SCHEDULER_ADVISORIES,
+    SCHEDULER_JOB_REPORTED, SCHEDULER_ADVISORIES, REUSE,
     EVALUATOR_SHARD, EVALUATOR_RUN, EVALUATOR_RUN_FAILED, REPORTER_RUN, REPORTER_JOB,
 )  # fmt: skip
 

@@ -76,6 +76,7 @@ def _run_spec(
         backend_id=backend_id(model),
         stages=run.stages,
         answers_key=_answers_key(run.answers),
+        reuse=spec.reuse,
         results_run_id=run_id_of(run.results) if run.results is not None else run_id,
     )
 

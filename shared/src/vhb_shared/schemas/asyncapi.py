@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from vhb_shared.contracts import subjects, topology
-from vhb_shared.contracts.commands import CancelJob, InferShard, RetryJob, SubmitJob
+from vhb_shared.contracts.commands import CancelJob, InferShard, RetryJob, ReuseAnswers, SubmitJob
 from vhb_shared.contracts.events import EVENTS, Event
 from vhb_shared.contracts.topology import Consumer, Stream
 from vhb_shared.schemas.messages import LIVE, model_schema
@@ -32,6 +32,7 @@ _COMMANDS: tuple[tuple[str, type[BaseModel], str, Consumer], ...] = (
         "vhb.inference.{backend_id}.{run_id}.{shard}",
         topology.backend_consumer("{backend_id}"),
     ),
+    ("reuseAnswers", ReuseAnswers, subjects.reuse("{run_id}"), topology.REUSE),
 )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode
 
-from vhb_shared.contracts.commands import CancelJob, InferShard, RetryJob, SubmitJob
+from vhb_shared.contracts.commands import CancelJob, InferShard, RetryJob, ReuseAnswers, SubmitJob
 from vhb_shared.contracts.events import EVENTS
 from vhb_shared.contracts.job import JobSpec, ModelEntry, TaskEntry
 from vhb_shared.contracts.live import Notice, ShardProgress
@@ -25,6 +25,7 @@ COMMANDS: dict[str, type[BaseModel]] = {
     "jobs.cancel": CancelJob,
     "jobs.retry": RetryJob,
     "inference.shard": InferShard,
+    "inference.reuse": ReuseAnswers,
 }
 LIVE = {f"live.{message.what}": message for message in (ShardProgress, Notice)}
 # Where people may write less than the model holds: validators of `contracts.job` make the rest of it.

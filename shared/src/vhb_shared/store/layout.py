@@ -103,6 +103,17 @@ def imported_answers(sha256: str) -> str:
     return f"imports/{sha256}.parquet"
 
 
+def reuse_prefix(scope: str) -> str:
+    """reuse/<scope>/: which answers there are of a model as it is set up; see `vhb_shared.reuse`."""
+    return f"reuse/{scope}/"
+
+
+def reuse_index(scope: str, seconds: int, run_id: str, token: str) -> str:
+    """reuse/<scope>/<seconds>.<run_id>.<token>.parquet: fingerprints of a run's answers. Later ones sort last; the
+    token is the start of the content's sha256."""
+    return f"{reuse_prefix(scope)}{seconds:010d}.{run_id}.{token}.parquet"
+
+
 def file_name(key: str) -> str:
     """The last part of a key."""
     return PurePosixPath(key).name

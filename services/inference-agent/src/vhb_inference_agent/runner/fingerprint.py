@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vhb_shared.contracts.job import ModelEntry
+from vhb_shared.reuse.scope import model_settings
 
 
 def request_fingerprint(
@@ -17,26 +18,15 @@ def request_fingerprint(
 ) -> str:
     """sha256 (hex) of the request in canonical JSON.
 
-    Where the model answers (a backend's port, a replica), how often it is asked again and whether the answer is
-    streamed do not change what it says, and are left out.
-
     Args:
-        model: the resolved entry: name, revision, backend, engine arguments, generation parameters with the seed.
+        model: the resolved entry; `model_settings` says what of it counts.
         system: the rendered system prompt.
         text: the rendered prompt.
         images: names of the images in their order, `<sha256>.<ext>`: hashes stand for the pixels.
         response_schema: JSON Schema that the answer must follow.
     """
-    content = {
-        "v": 1,
-        "model": model.served_model,
-        "revision": model.revision,
-        "backend": model.backend,
-        "environment_image": model.image,
-        "engine_args": model.engine_args,
-        "packages": list(model.packages),
-        "base_url": model.base_url,
-        "generation": model.generation.model_dump(mode="json"),
+    content = model_settings(model) | {
+        "v": 2,
         "response_schema": response_schema,
         "system": system,
         "text": text,

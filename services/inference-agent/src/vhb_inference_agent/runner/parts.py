@@ -2,12 +2,16 @@
 
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 import polars as pl
 
-from vhb_shared.contracts.results import ANSWER_COLUMNS, Answer
+from vhb_shared.contracts.commands import InferShard
+from vhb_shared.contracts.events import RunShardCompleted
+from vhb_shared.contracts.plan import RunSpec
+from vhb_shared.contracts.results import ANSWER_COLUMNS, Answer, OutcomeCounts
+from vhb_shared.store import layout
 
 ANSWER_SCHEMA: dict[str, Any] = {
     "index": pl.UInt32,
@@ -27,6 +31,7 @@ ANSWER_SCHEMA: dict[str, Any] = {
     "tpot_ms": pl.Float64,
     "started_at": pl.String,
     "cached_tokens": pl.Int64,
+    "reused_from": pl.String,
 }
 """Types of an answers part's columns, in their order."""
 
@@ -56,6 +61,34 @@ def encode_part(answers: Iterable[Answer]) -> Part:
     frame.write_parquet(buffer, compression="zstd", statistics=True)
     data = buffer.getvalue()
     return Part(data, hashlib.sha256(data).hexdigest())
+
+
+def completed(
+    run: RunSpec,
+    work: InferShard,
+    round: int,
+    part: Part,
+    answers: Collection[Answer],
+    *,
+    seconds: float,
+    agent_id: str,
+) -> RunShardCompleted:
+    """The event of a shard whose part is stored."""
+    return RunShardCompleted(
+        job_id=work.job_id,
+        run_id=work.run_id,
+        name=run.name,
+        round=round,
+        shard=work.shard,
+        attempt=work.attempt,
+        token=part.token,
+        part_key=layout.answers_part(work.run_id, work.shard, part.token),
+        sha256=part.sha256,
+        counts=OutcomeCounts.of(answer.outcome for answer in answers),
+        reused=sum(answer.reused_from is not None for answer in answers),
+        seconds=seconds,
+        agent_id=agent_id,
+    )
 
 
 def decode_part(data: bytes) -> list[Answer]:

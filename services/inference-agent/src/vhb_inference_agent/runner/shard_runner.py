@@ -12,17 +12,18 @@ from vhb_inference_agent.runner.checkpoint import Checkpoint
 from vhb_inference_agent.runner.checkpoint_log import Entry, remove_logs, shards_of
 from vhb_inference_agent.runner.in_flight import InFlight, Owner
 from vhb_inference_agent.runner.media import ImageEncoder, LocalCopies
-from vhb_inference_agent.runner.parts import decode_part, encode_part
+from vhb_inference_agent.runner.parts import completed, decode_part, encode_part
 from vhb_inference_agent.runner.pause import Emit, Pause
 from vhb_inference_agent.runner.progress import Progress
 from vhb_inference_agent.runner.questions import Question, shard_questions
 from vhb_inference_agent.runner.requester import Requester
+from vhb_inference_agent.runner.reuse import KnownAnswers
 from vhb_inference_agent.runner.slots import Slots
 from vhb_inference_agent.runner.workers import Workers
 from vhb_shared.contracts.commands import InferShard
 from vhb_shared.contracts.events import RunShardCompleted
 from vhb_shared.contracts.plan import RunSpec
-from vhb_shared.contracts.results import Answer, OutcomeCounts
+from vhb_shared.contracts.results import Answer
 from vhb_shared.errors import NotFound
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
@@ -42,6 +43,7 @@ class ShardRunner:
         agent_id: who we are, in events.
         emit: publishes live messages.
         concurrency: requests in flight at most, over all shards.
+        known: finds answers that earlier runs got; None: everything is asked.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class ShardRunner:
         agent_id: str,
         emit: Emit,
         concurrency: int,
+        known: KnownAnswers | None = None,
     ) -> None:
         self._store = store
         self._copies = copies
         self._backend = backend
         self._checkpoints = checkpoints
         self._agent_id = agent_id
+        self._known = known
         self._pause = Pause(emit, agent_id)
         self._images = ImageEncoder(copies)
         self.in_flight = InFlight()
@@ -142,6 +146,7 @@ class ShardRunner:
         answers = await self._kept(work, questions)
         async with self._checkpoint(work, round) as checkpoint:
             answers |= _resumed(await checkpoint.load(), questions, answers, round)
+            answers |= await self._reused(run, round, [each for each in questions if each.index not in answers])
             progress = Progress(self._pause, work, self._agent_id, len(questions))
             workers = Workers(
                 run=run,
@@ -160,19 +165,17 @@ class ShardRunner:
             part = await asyncio.to_thread(encode_part, answers.values())
             key = layout.answers_part(work.run_id, work.shard, part.token)
             await self._pause.until_done(work.job_id, "writing answers", lambda: self._store.put(key, part.data))
-        return RunShardCompleted(
-            job_id=work.job_id,
-            run_id=work.run_id,
-            name=run.name,
-            round=round,
-            shard=work.shard,
-            attempt=work.attempt,
-            token=part.token,
-            part_key=key,
-            sha256=part.sha256,
-            counts=OutcomeCounts.of(answer.outcome for answer in answers.values()),
-            seconds=time.monotonic() - started,
-            agent_id=self._agent_id,
+        return completed(
+            run, work, round, part, answers.values(), seconds=time.monotonic() - started, agent_id=self._agent_id
+        )
+
+    async def _reused(self, run: RunSpec, round: int, questions: list[Question]) -> dict[int, Answer]:
+        """Answers that earlier runs got to these very requests, by index."""
+        known = self._known
+        if known is None:
+            return {}
+        return await self._pause.until_done(
+            run.job_id, "reading answers of earlier runs", lambda: known.to(run, round, questions)
         )
 
     async def _kept(self, work: InferShard, questions: Iterable[Question]) -> dict[int, Answer]:

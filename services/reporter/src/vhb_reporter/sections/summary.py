@@ -83,6 +83,12 @@ def _warnings(report: Report) -> list[str]:
             warnings.append(f"{run.name}: {run.status}. {run.reason or ''}".strip())
         if run.status == "completed" and run.spec.task.metrics and not run.scored:
             warnings.append(f"{run.name}: answered, but not scored.")
+        if run.reused.count:
+            jobs = ", ".join(run.reused.jobs) or "earlier ones"
+            warnings.append(
+                f"{run.name}: {formats.count(run.reused.count)} of {formats.count(run.counts.total)} answers were got "
+                f"by earlier jobs ({jobs}), with their latencies."
+            )
         missing = run.spec.samples - run.counts.total
         if run.counts.total and missing > 0:
             warnings.append(f"{run.name}: {formats.count(missing)} of its samples have no row in the results.")
