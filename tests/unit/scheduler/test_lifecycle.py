@@ -98,6 +98,67 @@ def test_a_retry_opens_only_shards_with_failures() -> None:
     assert again is not None and again.counts == OutcomeCounts(answered=20)
 
 
+def cancelled_with_a_failure() -> RunState:
+    """Three shards: one with a failure, one good, one never asked."""
+    state = run(samples=30, shards=3)
+    for event in (completed(0, failed=2), completed(1, "bb")):
+        state = lifecycle.commit_shard(state, event, 1.0) or state
+    state = lifecycle.cancel_run(state, 2.0) or state
+    assert (state.counts.failed, state.counts.withdrawn) == (2, 10)
+    event = RunEvaluationCompleted(job_id="j", run_id="j-0", name="m__t", counts=state.counts)
+    state = lifecycle.complete_evaluation(state, event, 3.0) or state
+    return lifecycle.complete_report(state, RunReportCompleted(job_id="j", run_id="j-0", name="m__t")) or state
+
+
+def test_a_retry_of_failures_leaves_out_what_was_never_asked() -> None:
+    state = lifecycle.retry_run(cancelled_with_a_failure(), failed_only=True, now=4.0)
+    assert state is not None
+    assert (state.left_out, state.to_ask, state.keep) == ((2,), (0,), {0: "aa"})
+    assert state.counts == OutcomeCounts(answered=10, withdrawn=10)
+    assert lifecycle.requeue_shards(state, {2}) is None
+    assert lifecycle.commit_shard(state, completed(2, "xx", round_=1), 5.0) is None
+    state = lifecycle.commit_shard(state, completed(0, "cc", round_=1), 5.0)
+    assert state is not None
+    assert (state.stage, state.counts) == ("evaluation", OutcomeCounts(answered=20, withdrawn=10))
+
+
+def test_what_was_left_out_is_asked_by_the_next_retry_of_everything() -> None:
+    first = lifecycle.retry_run(cancelled_with_a_failure(), failed_only=True, now=4.0)
+    assert first is not None
+    ended = lifecycle.commit_shard(first, completed(0, "cc", failed=1, round_=1), 5.0)
+    assert ended is not None
+    ended = ended.model_copy(update={"stage": "done", "status": "completed"})
+    again = lifecycle.retry_run(ended, failed_only=True, now=6.0)
+    assert again is not None
+    assert (again.left_out, again.to_ask) == ((2,), (0,))
+    assert again.counts == OutcomeCounts(answered=10, withdrawn=10)
+    everything = lifecycle.retry_run(ended, failed_only=False, now=6.0)
+    assert everything is not None
+    assert (everything.left_out, everything.to_ask) == ((), (0, 2))
+    assert everything.counts == OutcomeCounts(answered=10)
+
+
+def test_a_lost_backend_fails_only_what_was_to_be_asked() -> None:
+    first = lifecycle.retry_run(cancelled_with_a_failure(), failed_only=True, now=4.0)
+    assert first is not None
+    failed = lifecycle.fail_inference(first, Failure(kind="backend", message="gone"), 5.0)
+    assert failed is not None and failed.counts == OutcomeCounts(answered=10, failed=10, withdrawn=10)
+
+
+def test_known_answers_are_looked_up_before_shards_are_announced() -> None:
+    state = run(looking_up=True)
+    assert lifecycle.looked_up(state, 1) is None
+    done = lifecycle.looked_up(state, 0)
+    assert done is not None and not done.looking_up and lifecycle.looked_up(done, 0) is None
+    reused = completed(0).model_copy(update={"reused": 10})
+    half = lifecycle.commit_shard(state, reused, 1.0)
+    assert half is not None and half.looking_up and half.reused.count == 10
+    whole = lifecycle.commit_shard(half, completed(1, "bb"), 1.0)
+    assert whole is not None and not whole.looking_up and whole.stage == "evaluation"
+    cancelled = lifecycle.cancel_run(state, 1.0)
+    assert cancelled is not None and not cancelled.looking_up
+
+
 def test_lost_shards_get_a_new_attempt_unless_committed() -> None:
     half = lifecycle.commit_shard(run(), completed(0), 1.0)
     assert half is not None
