@@ -9,9 +9,6 @@ from vhb_shared.documents.check import did_you_mean
 from vhb_shared.errors import UserError
 from vhb_shared.registry.plugins import load_plugin, plugin_names
 
-ENGINES = ("vllm", "sglang", "transformers")
-"""Inference engines that job files know. Where no package starts one, a server that runs already can be asked."""
-
 
 @runtime_checkable
 class ChecksModels(Protocol):
@@ -50,13 +47,7 @@ def _names(model: ModelEntry) -> list[str]:
     backends, environments = plugin_names("backends"), plugin_names("environments")
     if backends and model.backend not in backends:
         name = model.backend or ""
-        if name in ENGINES:
-            problems.append(
-                f"model {model.name!r}: no installed package starts {name}; start its OpenAI-compatible server "
-                "yourself and use `backend: openai` with its `base_url`."
-            )
-        else:
-            problems.append(f"model {model.name!r}: unknown backend {name!r}; {did_you_mean(name, backends)}")
+        problems.append(f"model {model.name!r}: unknown backend {name!r}; {did_you_mean(name, backends)}")
     if model.environment is not None and environments and model.environment not in environments:
         hint = did_you_mean(model.environment, environments)
         problems.append(f"model {model.name!r}: unknown environment {model.environment!r}; {hint}")

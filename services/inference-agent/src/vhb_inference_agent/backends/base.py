@@ -6,7 +6,7 @@ anything heavier is imported inside the method that needs it.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -87,6 +87,15 @@ class BackendAdapter(ABC):
         Raises:
             BackendLost: waiting will not help, the reason is the failure's message.
         """
+
+    def request_options(self, model: ModelEntry, parameters: dict[str, Any]) -> dict[str, Any]:
+        """What is sent with each request: an engine that minds some of it says so here.
+
+        Args:
+            model: The entry.
+            parameters: Everything of the body but the model's name and the messages.
+        """
+        return parameters
 
     def explain_exit(self, model: ModelEntry, ended: Exit, log_tail: tuple[str, ...]) -> Failure:
         """Why it died, in a sentence. Adapters that know their engine's last words override it."""

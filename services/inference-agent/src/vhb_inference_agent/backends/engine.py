@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from vhb_inference_agent.backends.arguments import Off, argument_problems, command_words, options
+from vhb_inference_agent.backends.arguments import Off, argument_problems, command_words, options, whole_number
 from vhb_inference_agent.backends.base import BackendAdapter
 from vhb_inference_agent.backends.entry import place_problems
 from vhb_inference_agent.backends.last_words import Reason, find_reason
@@ -30,6 +30,8 @@ class EngineAdapter(BackendAdapter):
 
     image: ClassVar[str]
     """What runs it where the entry names no image. Pinned: the same job starts the same engine next year."""
+    image_has_engine: ClassVar[bool] = True
+    """Whether `image` holds the engine; otherwise it is put on top, as into a process's environment."""
     program: ClassVar[tuple[str, ...]]
     """The start of the command line, up to the model."""
     health_path: ClassVar[str] = "/health"
@@ -38,6 +40,11 @@ class EngineAdapter(BackendAdapter):
     reserved: ClassVar[Mapping[str, str]] = {}
     """Options that the adapter sets itself -> what the user does instead."""
     reasons: ClassVar[tuple[Reason, ...]] = ()
+    """What only this engine says when it dies; see `last_words.py`."""
+    lists_models: ClassVar[bool] = True
+    """Whether `/v1/models` names what is served."""
+    concurrency: ClassVar[int] = 32
+    """Requests in flight where the entry gives no cap: the engine batches by itself."""
 
     def validate(self, model: ModelEntry, environ: Mapping[str, str] | None = None) -> list[str]:
         """See `BackendAdapter.validate`."""
@@ -55,54 +62,49 @@ class EngineAdapter(BackendAdapter):
     def own_arguments(self, model: ModelEntry) -> list[str]:
         """Everything between the program and the entry's own arguments; may hold {host} and {port}."""
 
-    def process_packages(self, model: ModelEntry) -> tuple[str, ...]:
+    def process_packages(self) -> tuple[str, ...]:
         """Requirements that bring the engine where no image and no `command` does."""
         return ()
 
-    def process_lock(self, model: ModelEntry) -> str:
+    def process_lock(self) -> str:
         """Locked requirements that go before `process_packages`."""
         return ""
 
     def launch(self, model: ModelEntry) -> EnvironmentSpec | None:
-        """See `BackendAdapter.launch`."""
+        """See `BackendAdapter.launch`. What the entry itself asks of the place (limits, variables, mounts) is added by
+        whoever starts it."""
         images = self._runs_image(model)
-        own_engine = images or bool(model.command)
-        command = [*(model.command or self.program), *self.own_arguments(model)]
-        command += command_words(model.engine_args, self.off)
+        folder = self._folder(model)
+        if folder is not None and not folder.is_dir():
+            message = f"Model {model.name}: this host has no folder {folder}; correct `model` or copy it there."
+            raise BackendLost(Failure(kind="model_missing", message=message))
         env, mounts = self._hub(images)
-        env = {**env, **self.environment_variables, **model.env}
-        if (folder := self._folder(model)) is not None:
-            if not folder.is_dir():
-                message = f"Model {model.name}: this host has no folder {folder}; correct `model` or copy it there."
-                raise BackendLost(Failure(kind="model_missing", message=message))
-            if images:
-                mounts = (*mounts, Mount(source=str(folder), target=str(folder)))
-        needs = model.resources
-        shm_gib = needs.shm_gib or _SHM_GIB * max(1, needs.gpus)
+        if folder is not None and images:
+            mounts = (*mounts, Mount(source=str(folder), target=str(folder)))
+        installs = not model.command and not (images and (model.image or self.image_has_engine))
+        command = [*(model.command or self.program), *self.own_arguments(model)]
         return EnvironmentSpec(
             name=f"{self.name}/{model.name}",
-            command=tuple(command),
-            env=env,
-            pass_env=tuple(dict.fromkeys((*self._passed(images), *model.pass_env))),
-            lock="" if own_engine else self.process_lock(model),
-            packages=(*(() if own_engine else self.process_packages(model)), *model.packages),
+            command=(*command, *command_words(model.engine_args, self.off)),
+            env={**env, **self.environment_variables},
+            pass_env=_HUB_VARIABLES,
+            lock=self.process_lock() if installs else "",
+            packages=(*(self.process_packages() if installs else ()), *model.packages),
             image=(model.image or self.image) if images else None,
-            mounts=(*mounts, *model.mounts),
-            memory_bytes=None if needs.memory_gib is None else int(needs.memory_gib * _GIB),
-            cpus=needs.cpus,
-            shm_bytes=int(shm_gib * _GIB) if images else None,
+            mounts=mounts,
+            shm_bytes=int(_SHM_GIB * max(1, model.resources.gpus) * _GIB) if images else None,
             ready_timeout_s=model.ready_timeout_s or _READY_TIMEOUT_S,
         )
 
     def endpoint(self, model: ModelEntry, address: str | None, environ: Mapping[str, str]) -> Endpoint:
-        """See `BackendAdapter.endpoint`. The engine batches by itself: many requests in flight keep it busy."""
-        return Endpoint(base_url=f"{address}/v1", model=model.served_model, default_concurrency=32)
+        """See `BackendAdapter.endpoint`."""
+        return Endpoint(base_url=f"{address}/v1", model=model.served_model, default_concurrency=self.concurrency)
 
     async def check_ready(self, model: ModelEntry, endpoint: Endpoint) -> bool:
         """See `BackendAdapter.check_ready`: healthy, and it lists the model."""
         try:
             healthy = await get(endpoint.base_url.removesuffix("/v1") + self.health_path)
-            return healthy.status == 200 and await serves(endpoint)
+            return healthy.status == 200 and (not self.lists_models or await serves(endpoint))
         except NoReply:
             return False
 
@@ -125,21 +127,20 @@ class EngineAdapter(BackendAdapter):
         return Path(model.served_model) if PurePosixPath(model.served_model).is_absolute() else None
 
     def _hub(self, images: bool) -> tuple[dict[str, str], tuple[Mount, ...]]:
-        if not images:
-            return {}, ()
+        """The cache of weights: its variables, and its mount where images are run. Not the folder above it, where the
+        hub's tools keep the user's token."""
         from vhb_inference_agent.settings import AgentSettings
 
-        cache = AgentSettings().weights_directory()
+        home = AgentSettings().weights_directory()
         try:
-            cache.mkdir(parents=True, exist_ok=True)
+            (home / "hub").mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            message = f"The cache of model weights cannot be made: {cache}: {error.strerror}; set VHB_AGENT_WEIGHTS."
+            message = f"The cache of model weights cannot be made: {home}: {error.strerror}; set VHB_AGENT_WEIGHTS."
             raise BackendLost(Failure(kind="environment_failed", message=message)) from error
-        mount = Mount(source=str(cache), target=CACHE_TARGET, read_only=False)
+        if not images:
+            return {"HF_HOME": str(home)}, ()
+        mount = Mount(source=str(home / "hub"), target=f"{CACHE_TARGET}/hub", read_only=False)
         return {"HF_HOME": CACHE_TARGET}, (mount,)
-
-    def _passed(self, images: bool) -> tuple[str, ...]:
-        return _HUB_VARIABLES if images else ("HF_HOME", "HF_HUB_CACHE", *_HUB_VARIABLES)
 
     def _model_problems(self, model: ModelEntry) -> list[str]:
         problems = [
@@ -163,8 +164,6 @@ def parallel_problems(model: ModelEntry, keys: tuple[str, ...]) -> list[str]:
         model: The entry.
         keys: The engine's options that spread a model over GPUs.
     """
-    from vhb_inference_agent.backends.arguments import whole_number
-
     given = {key: value for key, value in options(model.engine_args).items() if key in keys}
     product = 1
     for key, value in given.items():

@@ -97,6 +97,6 @@ class VllmBackend(EngineAdapter):
             words += ["--tensor-parallel-size", str(model.resources.gpus)]
         return words
 
-    def process_packages(self, model: ModelEntry) -> tuple[str, ...]:
+    def process_packages(self) -> tuple[str, ...]:
         """See `EngineAdapter.process_packages`."""
         return (f"vllm=={VERSION}",)

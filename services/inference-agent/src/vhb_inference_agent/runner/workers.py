@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 
+from vhb_inference_agent.backends.registry import backend_adapter
 from vhb_inference_agent.endpoint import BackendLost, RunningBackend
 from vhb_inference_agent.runner.checkpoint import Checkpoint
 from vhb_inference_agent.runner.failures import RequestFailed
@@ -53,7 +54,9 @@ class Workers:
         self._pause = pause
         self._checkpoint = checkpoint
         self._answers = answers
-        self._parameters = request_parameters(run.model, response_schema(run))
+        self._parameters = backend_adapter(run.model.backend).request_options(
+            run.model, request_parameters(run.model, response_schema(run))
+        )
 
     async def answer_all(self, questions: Sequence[Question]) -> None:
         """Returns when every question has its row.
