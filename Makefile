@@ -47,9 +47,12 @@ fmt: $(STAMP) ## format the code
 schemas: $(STAMP) ## regenerate schemas/ from the contracts
 	$(BIN)/python -m vhb_shared.schemas
 
-lock: ## resolve requirements.lock anew (hashes, no index addresses)
+EXPORT := $(BIN)/uv export --quiet --all-packages --no-emit-workspace --no-header --no-annotate --format requirements.txt
+
+lock: ## resolve the locks anew (hashes, no index addresses): of development, and of container images
 	$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv export --quiet --all-packages --all-groups --no-emit-workspace --no-header --no-annotate --format requirements.txt -o requirements.lock
+	$(EXPORT) --all-groups -o requirements.lock
+	$(EXPORT) --no-dev --group build -o deploy/requirements.lock
 
 bench: $(STAMP) ## the speed claims, as ratios in one run (bench/README.md)
 	$(BIN)/python -m bench

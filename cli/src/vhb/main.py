@@ -11,6 +11,7 @@ from vhb.commands.dlq import dlq
 from vhb.commands.doctor import doctor
 from vhb.commands.evaluate import evaluate, report
 from vhb.commands.events import events
+from vhb.commands.init import init
 from vhb.commands.registries import datasets, environments, metrics, models, tasks
 from vhb.commands.results import results
 from vhb.commands.run import run
@@ -31,11 +32,13 @@ app = typer.Typer(
 
 _ALONE = "On this machine"
 _STACK = "On a running stack"
+_DEPLOYED = "Deployed"
 _LOOK = "Look things up"
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     _ALONE: (run, up, validate, doctor, clean),
     _STACK: (submit, status, watch, results, events, cancel, retry, evaluate, report),
+    _DEPLOYED: (init,),
     _LOOK: (schema,),
 }
 for panel, functions in _PANELS.items():

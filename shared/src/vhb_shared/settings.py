@@ -20,6 +20,8 @@ class BusCredentials(BaseModel):
 
     user: str
     password: SecretStr
+    inbox_prefix: str = "_INBOX"
+    """Where replies to this user go; the server lets nobody else listen there."""
 
 
 class BusSettings(BaseSettings):
@@ -30,6 +32,8 @@ class BusSettings(BaseSettings):
     nats_url: str = "nats://127.0.0.1:4222"
     nats_creds: Path | None = None
     """A JSON file {"user", "password"}."""
+    nats_ca: Path | None = None
+    """Certificates to trust beside the system's, for `tls://`."""
 
     def credentials(self) -> BusCredentials | None:
         """Reads the credentials file; None when there is none.
@@ -59,10 +63,25 @@ class StoreSettings(BaseSettings):
     s3_bucket: str = "vlmhyperbench"
     s3_access_key: SecretStr | None = None
     s3_secret_key: SecretStr | None = None
+    s3_access_key_file: Path | None = None
+    """Instead of the key itself: a file that holds it."""
+    s3_secret_key_file: Path | None = None
     s3_region: str | None = None
+    s3_ca: Path | None = None
+    """Certificates to trust instead of the system's, for `https://`."""
     store_dir: Path | None = None
     cache_dir: Path | None = None
     """Local copies of objects; None: a folder in the user's cache directory."""
+
+    def s3_keys(self) -> tuple[str, str] | None:
+        """Access key and secret key, given directly or in files; None when one is missing.
+
+        Raises:
+            UserError: a file cannot be read or is empty.
+        """
+        access = _secret("VHB_S3_ACCESS_KEY_FILE", self.s3_access_key, self.s3_access_key_file)
+        secret = _secret("VHB_S3_SECRET_KEY_FILE", self.s3_secret_key, self.s3_secret_key_file)
+        return (access, secret) if access and secret else None
 
     def cache_directory(self) -> Path:
         """Where local copies of objects go."""
@@ -70,6 +89,19 @@ class StoreSettings(BaseSettings):
             return self.cache_dir
         base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
         return Path(base) / "vlmhyperbench" / "objects"
+
+
+def _secret(variable: str, value: SecretStr | None, file: Path | None) -> str | None:
+    if value is not None or file is None:
+        return value.get_secret_value() if value is not None else None
+    try:
+        found = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise UserError(f"{variable}: {file} cannot be read ({reason}).") from None
+    if not found:
+        raise UserError(f"{variable}: {file} is empty.")
+    return found
 
 
 class RegistrySettings(BaseSettings):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,8 @@ from vhb.connect import DEFAULT_WORKDIR, Server, WorkdirOption
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
+
+LOOK_EVERY_S = 5.0
 
 
 def events(
@@ -27,28 +30,38 @@ def events(
 
 
 async def _events(job_id: str | None, follow: bool, as_json: bool, server: str | None, workdir: Path) -> None:
-    from nats.errors import TimeoutError as NatsTimeout
-
     from vhb.connect import connected, settings
     from vhb.knowing import known_job
+    from vhb_shared.bus.history import stored
     from vhb_shared.contracts import subjects, topology
+    from vhb_shared.errors import Unavailable
 
     async with connected(settings(server, workdir)) as connection:
         if job_id is not None and not follow:
             await known_job(connection.states, job_id)
         subject = subjects.events_of_job(job_id) if job_id else subjects.ALL_EVENTS
-        subscription = await connection.bus.js.subscribe(subject, stream=topology.EVENTS, ordered_consumer=True)
-        waiting = ((await subscription.consumer_info()).num_pending or 0) + subscription.delivered
-        seen = 0
-        while follow or seen < waiting:
+        news = asyncio.Event()
+
+        async def heard(_: "Msg") -> None:
+            news.set()
+
+        if follow:
+            await connection.bus.nc.subscribe(subject, cb=heard)
+        last = 0
+        while True:
             try:
-                message = await subscription.next_msg(timeout=5)
-            except NatsTimeout:
-                if follow:
-                    continue
-                break
-            seen += 1
-            print(_json_line(message) if as_json else _text_line(message), flush=True)
+                async for number, message in stored(connection.bus.nc, topology.EVENTS, subject, last):
+                    last = number
+                    print(_json_line(message) if as_json else _text_line(message), flush=True)
+            except Unavailable:
+                if not follow:
+                    raise
+            if not follow:
+                return
+            # What was heard is a hint: after an outage nothing is, so it looks every few seconds anyway.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(news.wait(), LOOK_EVERY_S)
+            news.clear()
 
 
 def _json_line(message: "Msg") -> str:

@@ -130,15 +130,13 @@ class Agent:
                 await asyncio.wait_for(self._changed.wait(), HEARTBEAT_S - SAID_AT_MOST_EVERY_S)
 
     async def _watch(self) -> None:
-        """A hint only: a watch may be blind after an outage, and the loop looks every few seconds anyway."""
+        """A hint only: an outage swallows it, and the loop looks every few seconds anyway."""
         while True:
             try:
-                kv = await self._bus.js.key_value(topology.BACKENDS_BUCKET)
-                watcher = await kv.watchall()
-                async for _ in watcher:
-                    self._wake.set()
-            except Exception as error:
-                log.debug("watch_ended", error=str(error))
+                await self._bus.backends.on_change(self._wake.set)
+                return
+            except Unavailable as error:
+                log.debug("watch_waits", error=str(error))
             await asyncio.sleep(5)
 
     async def _look_at_host(self) -> None:

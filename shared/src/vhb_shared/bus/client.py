@@ -10,6 +10,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import BadRequestError, NotFoundError
 from pydantic import BaseModel
 
+from vhb_shared.bus.denials import denied
 from vhb_shared.bus.kv import Bucket
 from vhb_shared.contracts import subjects, topology
 from vhb_shared.contracts.events import Event
@@ -31,10 +32,10 @@ class Bus:
         self.nc = nc
         self.js: JetStreamContext = nc.jetstream()
         self._source = source
-        self.jobs = Bucket(self.js, topology.JOBS_BUCKET)
-        self.backends = Bucket(self.js, topology.BACKENDS_BUCKET)
-        self.claims = Bucket(self.js, topology.CLAIMS_BUCKET)
-        self.agents = Bucket(self.js, topology.AGENTS_BUCKET)
+        self.jobs = Bucket(self.nc, self.js, topology.JOBS_BUCKET)
+        self.backends = Bucket(self.nc, self.js, topology.BACKENDS_BUCKET)
+        self.claims = Bucket(self.nc, self.js, topology.CLAIMS_BUCKET)
+        self.agents = Bucket(self.nc, self.js, topology.AGENTS_BUCKET)
 
     async def publish(self, event: Event) -> None:
         """Announces an event: CloudEvents binary mode, stored before this returns, dropped by the server if it is a
@@ -42,6 +43,7 @@ class Bus:
 
         Raises:
             Unavailable: the server did not take it within a minute.
+            Denied: the credentials do not allow it.
         """
         await self._publish(
             topology.EVENTS,
@@ -64,6 +66,7 @@ class Bus:
 
         Raises:
             Unavailable: the server did not take it within a minute.
+            Denied: the credentials do not allow it.
         """
         await self._publish(topology.WORK, subject, message, message_id, {"content-type": "application/json"})
 
@@ -121,6 +124,8 @@ class Bus:
             except (BadRequestError, NotFoundError):
                 raise
             except (TimeoutError, NatsError, OSError) as error:
+                if isinstance(error, TimeoutError) and (refused := denied(self.nc, subject)):
+                    raise refused from None
                 if job_id is not None and loop.time() > say_at:
                     say_at = loop.time() + NOTICE_EVERY_S
                     await self.waits(job_id, f"the bus does not store events ({error or type(error).__name__})")

@@ -166,6 +166,8 @@ def subscribe(
             delay = min(delay * 2, 5.0)
 
     stream = JStream(consumer.stream, declare=False)
+    # Not the library's default: the server lets a user listen to replies below its own prefix only.
+    inbox = bus.nc.new_inbox().rpartition(".")[0] + "."
     subscribers = [
         broker.subscriber(
             consumer.subject,
@@ -174,6 +176,7 @@ def subscribe(
             pull_sub=PullSub(batch_size=1, timeout=FETCH_S),
             ack_policy=AckPolicy.MANUAL,
             persistent=persistent,
+            inbox_prefix=inbox.encode(),
         )
         for _ in range(workers)
     ]

@@ -1,9 +1,12 @@
 """Typed key-value state with compare-and-set."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import TypeVar
 
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import (
@@ -15,10 +18,14 @@ from nats.js.errors import (
 from nats.js.kv import KeyValue
 from pydantic import BaseModel
 
-from vhb_shared.errors import Conflict, Unavailable
+from vhb_shared.bus.denials import denied
+from vhb_shared.errors import Conflict, Unavailable, VhbError
 
 T = TypeVar("T", bound=BaseModel)
 
+READS_AT_ONCE = 64
+_STREAM = "KV_{}"
+_SUBJECT = "$KV.{}."
 _TRANSIENT = (NatsError, asyncio.TimeoutError, OSError)
 
 
@@ -30,7 +37,8 @@ def _encoded(value: BaseModel) -> bytes:
 class Bucket:
     """One bucket. Every method may raise `Unavailable`."""
 
-    def __init__(self, js: JetStreamContext, name: str) -> None:
+    def __init__(self, nc: Client, js: JetStreamContext, name: str) -> None:
+        self._nc = nc
         self._js = js
         self._name = name
         self._kv: KeyValue | None = None
@@ -40,11 +48,14 @@ class Bucket:
             try:
                 self._kv = await self._js.key_value(self._name)
             except (BucketNotFoundError, *_TRANSIENT) as error:
-                raise Unavailable(f"key-value bucket {self._name}: {error or type(error).__name__}") from error
+                raise self._unavailable("*", error) from error
         return self._kv
 
-    def _unavailable(self, key: str, error: BaseException) -> Unavailable:
-        return Unavailable(f"key-value bucket {self._name}, key {key}: {str(error) or type(error).__name__}")
+    def _unavailable(self, key: str, error: BaseException) -> VhbError:
+        refused = (
+            denied(self._nc, f"$KV.{self._name}.", f".KV_{self._name}") if isinstance(error, TimeoutError) else None
+        )
+        return refused or Unavailable(f"key-value bucket {self._name}, key {key}: {str(error) or type(error).__name__}")
 
     async def get(self, key: str, model: type[T]) -> tuple[T, int] | None:
         """The value and its revision; None when there is none."""
@@ -126,24 +137,43 @@ class Bucket:
         except _TRANSIENT as error:
             raise self._unavailable(key, error) from error
 
-    async def _entries(self, prefix: str, *, keys_only: bool) -> AsyncIterator[KeyValue.Entry]:
-        kv = await self._bucket()
-        try:
-            # Not `kv.keys(filters=...)`, which fetches every key and matches substrings: the server filters a watch.
-            watcher = await kv.watch(f"{prefix}>", ignore_deletes=True, meta_only=keys_only)
-            try:
-                while (entry := await watcher.updates(timeout=5)) is not None:  # type: ignore[no-untyped-call]
-                    yield entry
-            finally:
-                await watcher.stop()  # type: ignore[no-untyped-call]
-        except _TRANSIENT as error:
-            raise self._unavailable(prefix, error) from error
-
     async def keys(self, prefix: str = "") -> list[str]:
         """All keys under a prefix that ends with a dot (all keys without one), sorted."""
-        return sorted({entry.key async for entry in self._entries(prefix, keys_only=True)})
+        return [key for key, _ in await self._entries(prefix)]
 
     async def values(self, model: type[T], prefix: str = "") -> list[T]:
         """All values under a prefix that ends with a dot, in key order."""
-        found = {entry.key: entry.value async for entry in self._entries(prefix, keys_only=False)}
-        return [model.model_validate_json(found[key] or b"") for key in sorted(found)]
+        return [model.model_validate_json(value) for _, value in await self._entries(prefix)]
+
+    async def on_change(self, heard: Callable[[], None]) -> Subscription:
+        """Calls `heard` at each write from now on; a hint only, which an outage swallows."""
+
+        async def callback(_: Msg) -> None:
+            heard()
+
+        try:
+            return await self._nc.subscribe(f"{_SUBJECT.format(self._name)}>", cb=callback)
+        except _TRANSIENT as error:
+            raise self._unavailable("*", error) from error
+
+    async def _entries(self, prefix: str) -> list[tuple[str, bytes]]:
+        """Keys with values, in key order. Not through a watch, which needs a consumer: whoever may make consumers may
+        have the server deliver anywhere."""
+        kv = await self._bucket()
+        root = _SUBJECT.format(self._name)
+        gate = asyncio.Semaphore(READS_AT_ONCE)
+
+        async def read(key: str) -> tuple[str, bytes] | None:
+            async with gate:
+                try:
+                    return key, (await kv.get(key)).value or b""
+                except (KeyNotFoundError, NotFoundError):
+                    return None  # deleted
+
+        try:
+            info = await self._js.stream_info(_STREAM.format(self._name), subjects_filter=f"{root}{prefix}>")
+            keys = sorted(subject.removeprefix(root) for subject in info.state.subjects or {})
+            found = await asyncio.gather(*(read(key) for key in keys))
+        except _TRANSIENT as error:
+            raise self._unavailable(prefix or "*", error) from error
+        return [entry for entry in found if entry is not None]

@@ -12,6 +12,7 @@ from nats.errors import Error as NatsError
 
 from vhb_shared.bus.client import Bus
 from vhb_shared.bus.connection import Unreachable, connect, make_broker
+from vhb_shared.bus.denials import denied
 from vhb_shared.bus.process import run_process
 from vhb_shared.bus.provision import missing
 from vhb_shared.bus.watchdog import Watchdog
@@ -70,6 +71,8 @@ async def _provisioned(bus: Bus, consumers: tuple[Consumer, ...], give_up: float
         try:
             lacking = await missing(bus.js, consumers)
         except (TimeoutError, NatsError, OSError) as error:
+            if refused := denied(bus.nc, ""):
+                raise refused from None
             lacking = str(error) or type(error).__name__
         if lacking:
             if asyncio.get_running_loop().time() > give_up:

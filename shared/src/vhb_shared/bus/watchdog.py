@@ -12,6 +12,7 @@ import time
 import structlog
 from nats.errors import Error as NatsError
 
+from vhb_shared import health
 from vhb_shared.bus.client import Bus
 from vhb_shared.bus.provision import missing
 from vhb_shared.contracts.topology import Consumer
@@ -44,8 +45,16 @@ class Watchdog:
             task.cancel()
 
     async def _ticking(self) -> None:
+        said_at = 0.0
+        file = health.health_file()
         while True:
             self._tick = time.monotonic()
+            if file is not None and self._tick - said_at > health.EVERY_S:
+                said_at = self._tick
+                try:
+                    await asyncio.to_thread(health.write, file, connected=self._bus.nc.is_connected)
+                except OSError as error:
+                    log.warning("health_not_written", file=str(file), reason=error.strerror)
             await asyncio.sleep(1)
 
     async def _checking(self) -> None:

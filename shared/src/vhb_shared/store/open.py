@@ -24,16 +24,30 @@ def open_store(settings: StoreSettings) -> ObjectStore:
 def _s3(settings: StoreSettings, endpoint: str) -> ObjectStore:
     from vhb_shared.store.s3 import S3Store  # the client takes a tenth of a second to import; a directory needs none
 
-    if settings.s3_access_key is None or settings.s3_secret_key is None:
-        raise UserError(f"object storage at {endpoint} needs keys: set VHB_S3_ACCESS_KEY and VHB_S3_SECRET_KEY.")
+    keys = settings.s3_keys()
+    if keys is None:
+        raise UserError(
+            f"object storage at {endpoint} needs keys: set VHB_S3_ACCESS_KEY and VHB_S3_SECRET_KEY, or name files that "
+            "hold them in VHB_S3_ACCESS_KEY_FILE and VHB_S3_SECRET_KEY_FILE."
+        )
+    host, secure = endpoint_parts(endpoint)
+    return S3Store(
+        host,
+        settings.s3_bucket,
+        *keys,
+        secure=secure,
+        region=settings.s3_region,
+        ca_file=settings.s3_ca,
+    )
+
+
+def endpoint_parts(endpoint: str) -> tuple[str, bool]:
+    """Host with port, and whether it is https.
+
+    Raises:
+        UserError: it is no such address.
+    """
     parts = urlsplit(endpoint if "://" in endpoint else f"http://{endpoint}")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.username:
         raise UserError(f"VHB_S3_ENDPOINT {endpoint!r} is not an address like http://host:9000 or https://host.")
-    return S3Store(
-        parts.netloc,
-        settings.s3_bucket,
-        settings.s3_access_key.get_secret_value(),
-        settings.s3_secret_key.get_secret_value(),
-        secure=parts.scheme == "https",
-        region=settings.s3_region,
-    )
+    return parts.netloc, parts.scheme == "https"

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -44,6 +45,7 @@ class S3Store(ObjectStore):
         *,
         secure: bool = True,
         region: str | None = None,
+        ca_file: Path | None = None,
         threads: int = 16,
         connect_timeout_s: float = 3.0,
         read_timeout_s: float = 30.0,
@@ -56,13 +58,16 @@ class S3Store(ObjectStore):
             secret_key: never logged.
             secure: https.
             region: None is `us-east-1`, which servers other than AWS accept.
+            ca_file: certificates to trust instead of the system's.
             threads: requests in flight; others wait for a thread.
             connect_timeout_s: for opening a connection.
             read_timeout_s: between two bytes of a response.
 
         Raises:
-            UserError: the endpoint is not a host and port.
+            UserError: the endpoint is not a host and port, or the certificates cannot be read.
         """
+        if ca_file is not None and not os.access(ca_file, os.R_OK):
+            raise UserError(f"VHB_S3_CA: {ca_file} cannot be read.")
         self._bucket = bucket
         self._where = f"{'https' if secure else 'http'}://{endpoint}"
         try:
@@ -72,7 +77,7 @@ class S3Store(ObjectStore):
                 secret_key=secret_key,
                 secure=secure,
                 region=region or "us-east-1",
-                http_client=pool_manager(threads, connect_timeout_s, read_timeout_s),
+                http_client=pool_manager(threads, connect_timeout_s, read_timeout_s, ca_file),
             )
         except ValueError as error:
             raise UserError(f"VHB_S3_ENDPOINT {endpoint!r} is not a host with a port ({error}).") from error

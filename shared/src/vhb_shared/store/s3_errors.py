@@ -52,7 +52,7 @@ def translate(error: Exception, endpoint: str, bucket: str, key: str | None) -> 
     if isinstance(error, (UrllibSSLError, ssl.SSLError)) and _is_configuration(error):
         return UserError(
             f"no TLS connection to {endpoint} ({_reason(error)}): check http or https in VHB_S3_ENDPOINT, "
-            "and name the certificate authority in SSL_CERT_FILE."
+            "and name the certificate authority in VHB_S3_CA."
         )
     if isinstance(error, (HTTPError, ConnectionError, TimeoutError, ssl.SSLError)):
         return Unavailable(f"{where} does not answer ({_reason(error)}).")
@@ -83,8 +83,9 @@ def _of_answer(status: int, code: str, where: str, bucket: str, key: str | None)
     if code in _WRONG_REGION:
         return UserError(f"bucket {bucket!r} in {where} is in another region ({code}): set VHB_S3_REGION.")
     if code == "AccessDenied" or status == 403:
+        what = f"object {key} in bucket {bucket!r}" if key else f"bucket {bucket!r}"
         return UserError(
-            f"{where} denies access to bucket {bucket!r}: let the key read, write, list and delete there, "
+            f"{where} denies access to {what}: let the key read, write, list and delete there, "
             "or set VHB_S3_ACCESS_KEY and VHB_S3_SECRET_KEY of one that may."
         )
     return UserError(f"{where} refuses a request on bucket {bucket!r} ({code or status}): check the server's log.")

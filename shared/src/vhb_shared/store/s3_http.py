@@ -1,6 +1,7 @@
 """The HTTP side of the S3 client: bounded waiting, no hidden retries."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import certifi
@@ -47,13 +48,16 @@ class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
-def pool_manager(connections: int, connect_timeout_s: float, read_timeout_s: float) -> urllib3.PoolManager:
+def pool_manager(
+    connections: int, connect_timeout_s: float, read_timeout_s: float, ca_file: Path | None = None
+) -> urllib3.PoolManager:
     """Keeps up to `connections` open per host and raises the first error as it is.
 
     Args:
         connections: as many as there are threads that use it.
         connect_timeout_s: for opening a connection.
         read_timeout_s: between two bytes of a response.
+        ca_file: certificates to trust instead of the system's.
     """
     manager = urllib3.PoolManager(
         maxsize=connections,
@@ -61,7 +65,7 @@ def pool_manager(connections: int, connect_timeout_s: float, read_timeout_s: flo
         timeout=urllib3.Timeout(connect=connect_timeout_s, read=read_timeout_s),
         retries=False,
         cert_reqs="CERT_REQUIRED",
-        ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
+        ca_certs=str(ca_file) if ca_file else os.environ.get("SSL_CERT_FILE") or certifi.where(),
     )
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
     return manager

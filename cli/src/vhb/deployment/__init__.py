@@ -1,0 +1,1 @@
+"""What `vhb init` writes for a deployment with compose.yaml."""

@@ -1,0 +1,34 @@
+#!/bin/sh
+# Builds the images of compose.yaml on this host: one for each service, and those that take the place of public images
+# where there is no registry. Run it in the top folder of the project.
+#
+#   deploy/images/build.sh [--offline]
+#
+# --offline  no registry: the base is made from Debian packages first (base.sh), and an S3 server is built too
+# Variables: BASE_IMAGE (default python:3.12-slim; with --offline vhb-base:latest), VHB_IMAGES (default vhb: the start of
+# the images' names), VHB_VERSION (default latest: their tag), DOCKER (the engine's command), SERVICES (which to build)
+set -eu
+cd "$(dirname -- "$0")/../.."
+
+docker=${DOCKER:-docker}
+images=${VHB_IMAGES:-vhb}
+version=${VHB_VERSION:-latest}
+services=${SERVICES:-scheduler inference-agent evaluator reporter}
+offline=0
+[ "${1:-}" != --offline ] || offline=1
+
+if [ "$offline" = 1 ]; then
+  base=${BASE_IMAGE:-vhb-base:latest}
+  "$docker" image inspect "$base" >/dev/null 2>&1 || sh deploy/images/base.sh "$base"
+else
+  base=${BASE_IMAGE:-python:3.12-slim}
+fi
+for service in $services; do
+  echo "building $images-$service:$version" >&2
+  "$docker" build --quiet --file deploy/Dockerfile --build-arg "BASE_IMAGE=$base" --build-arg "SERVICE=$service" \
+    --tag "$images-$service:$version" .
+done
+if [ "$offline" = 1 ]; then
+  echo "building $images-s3:$version" >&2
+  "$docker" build --quiet --file deploy/images/s3.Dockerfile --build-arg "BASE_IMAGE=$base" --tag "$images-s3:$version" .
+fi
