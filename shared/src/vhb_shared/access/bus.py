@@ -20,6 +20,7 @@ PRODUCERS: dict[Role, tuple[type[events.Event], ...]] = {
         events.RunInferenceCompleted, events.RunInferenceFailed, events.JobEvaluated,
     ),
     "agent": (
+        events.RunAnswersReused,
         events.RunInferenceStarted, events.RunShardCompleted,
         events.BackendStarting, events.BackendReady, events.BackendFailed, events.BackendStopped,
     ),
@@ -148,7 +149,7 @@ def _scheduler() -> Rights:
 
 def _agent() -> Rights:
     work = topology.WORK
-    others = [consumer for consumer in topology.CONSUMERS if consumer.stream == work]
+    others = [consumer for consumer in topology.CONSUMERS if consumer.stream == work and consumer != topology.REUSE]
     return Rights(
         publish=(
             *_announce("agent"),

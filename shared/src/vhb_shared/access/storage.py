@@ -34,24 +34,24 @@ KEYS: dict[Role, Keys] = {
     "agent": Keys(
         read=(
             _DATASETS, layout.run_spec(_ANY), _RUN + "answers/*", _RUN + "checkpoints/*",
-            layout.run_file(_ANY, "environment.json"), _RUN + "telemetry/*", "reuse/*",
+            layout.run_file(_ANY, "environment.json"), layout.telemetry_prefix(_ANY) + "*", layout.reuse_prefix(_ANY) + "*",
         ),
         write=(
             _RUN + "answers/*", _RUN + "checkpoints/*", layout.run_file(_ANY, "environment.json"),
-            layout.run_log(_ANY, _ANY), _RUN + "telemetry/*", "reuse/*",
+            layout.run_log(_ANY, _ANY), layout.telemetry_prefix(_ANY) + "*",
         ),
         delete=(_RUN + "checkpoints/*",),
     ),
     "evaluator": Keys(
         read=(
             _DATASETS, _IMPORTS, layout.run_spec(_ANY), _RUN + "answers/*", _RUN + "answers.*", _RUN + "scores/*",
-            _RUN + "telemetry/*", layout.run_file(_ANY, "environment.json"),
+            layout.telemetry_prefix(_ANY) + "*", layout.run_file(_ANY, "environment.json"),
             layout.run_file(_ANY, "performance.json"), layout.plan(_ANY),
         ),
         write=(
             _RUN + "scores/*", layout.run_file(_ANY, "answers.csv"), layout.run_file(_ANY, "answers.parquet"),
             layout.run_file(_ANY, "scores.parquet"), layout.run_file(_ANY, "metrics*.csv"),
-            layout.run_file(_ANY, "performance.json"),
+            layout.run_file(_ANY, "performance.json"), layout.reuse_prefix(_ANY) + "*",
         ),
     ),
     "reporter": Keys(
