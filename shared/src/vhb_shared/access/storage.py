@@ -34,7 +34,8 @@ KEYS: dict[Role, Keys] = {
     "agent": Keys(
         read=(
             _DATASETS, layout.run_spec(_ANY), _RUN + "answers/*", _RUN + "checkpoints/*",
-            layout.run_file(_ANY, "environment.json"), layout.telemetry_prefix(_ANY) + "*", layout.reuse_prefix(_ANY) + "*",
+            layout.run_file(_ANY, "environment.json"), layout.telemetry_prefix(_ANY) + "*",
+            layout.reuse_prefix(_ANY) + "*",
         ),
         write=(
             _RUN + "answers/*", _RUN + "checkpoints/*", layout.run_file(_ANY, "environment.json"),
