@@ -6,7 +6,6 @@ Each program is a process of its own session with a folder: handle.json, port, l
 import asyncio
 import contextlib
 import datetime
-import json
 import os
 import shutil
 import signal
@@ -143,7 +142,7 @@ class DetachedBackend(BackendAdapter):
         return self.environment_problems(model)
 
     def launch(self, model: ModelEntry) -> EnvironmentSpec | None:
-        flags = [f"--{key}={json.dumps(value)}" for key, value in sorted(model.engine_args.items())]
+        flags = [f"--{key}={value}" for key, value in sorted(model.engine_args.items())]
         command = ("{python}", "-m", "vhb_shared.testing.endpoint", "--port={port}", "--any-model", *flags)
         return EnvironmentSpec(name=model.name, command=command, ready_timeout_s=60)
 

@@ -43,9 +43,9 @@ async def _plain(views: AsyncIterator[JobView], console: Console) -> JobView:
             continue  # the summary says how it ended
         line = progress_line(view)
         now = time.monotonic()
-        if line != said and ((view.stage, view.problem or "") != key or now - said_at >= PLAIN_EVERY_S):
+        if line != said and ((view.stage, view.problem or view.hint or "") != key or now - said_at >= PLAIN_EVERY_S):
             say(console, line)
-            said, said_at, key = line, now, (view.stage, view.problem or "")
+            said, said_at, key = line, now, (view.stage, view.problem or view.hint or "")
     return last
 
 
@@ -61,6 +61,8 @@ def progress_line(view: JobView) -> str:
         parts.append(f"{view.failed} failed")
     if view.problem:
         parts.append(view.problem)
+    elif view.hint:
+        parts.append(view.hint)
     return ", ".join(parts)
 
 

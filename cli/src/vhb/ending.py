@@ -34,12 +34,13 @@ async def finish(
     """
     from vhb.display import show, summary
     from vhb.fetch import fetch_results
+    from vhb.hints import hinted
     from vhb.screen import say
     from vhb.watching import watch_job
     from vhb_shared.errors import UserError
 
     try:
-        view = await show(watch_job(connection, job_id), console)
+        view = await show(hinted(connection, watch_job(connection, job_id)), console)
     except asyncio.CancelledError:
         if goes_on:
             say(console, f"{job_id} goes on; `vhb watch {job_id}` shows it, `vhb cancel {job_id}` stops it.", "yellow")

@@ -5,12 +5,14 @@ from collections.abc import Callable
 
 import typer
 
+from vhb.commands.agents import agents
 from vhb.commands.clean import clean
 from vhb.commands.control import cancel, retry
 from vhb.commands.dlq import dlq
 from vhb.commands.doctor import doctor
 from vhb.commands.evaluate import evaluate, report
 from vhb.commands.events import events
+from vhb.commands.explain import explain
 from vhb.commands.init import init
 from vhb.commands.registries import datasets, environments, metrics, models, tasks
 from vhb.commands.results import results
@@ -37,8 +39,8 @@ _LOOK = "Look things up"
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     _ALONE: (run, up, validate, doctor, clean),
-    _STACK: (submit, status, watch, results, events, cancel, retry, evaluate, report),
     _DEPLOYED: (init,),
+    _STACK: (submit, status, watch, results, agents, explain, events, cancel, retry, evaluate, report),
     _LOOK: (schema,),
 }
 for panel, functions in _PANELS.items():

@@ -39,6 +39,8 @@ class JobView:
     """Who waits for what: warnings that have not been taken back."""
     problem: str | None = None
     """Why the view may be old."""
+    hint: str | None = None
+    """Why nothing has moved for a while."""
     _history: deque[tuple[float, int]] = field(default_factory=deque)
 
     def note(self, notice: Notice) -> None:

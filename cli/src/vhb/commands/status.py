@@ -46,6 +46,9 @@ async def _watch(job_id: str, server: str | None, workdir: Path) -> int:
 async def _status(job_id: str | None, as_json: bool, server: str | None, workdir: Path) -> None:
     from vhb.connect import connected, settings
     from vhb.display import summary
+    from vhb.explaining import explain_job
+    from vhb.facts import gather
+    from vhb.hints import hint_of
     from vhb.knowing import known_job
     from vhb.screen import console, say
 
@@ -64,6 +67,10 @@ async def _status(job_id: str | None, as_json: bool, server: str | None, workdir
             return
         out = console()
         summary(job, runs, out)
+        if not job.ended:
+            hint = hint_of(explain_job(job, runs, await gather(connection, job_id, runs)))
+            if hint is not None:
+                say(out, hint, "yellow")
         for problem in job.problems:
             say(out, problem, "red")
 

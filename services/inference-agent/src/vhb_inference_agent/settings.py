@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class AgentSettings(BaseSettings):
     """From the environment, prefix VHB_AGENT_."""
 
-    model_config = SettingsConfigDict(env_prefix="VHB_AGENT_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="VHB_AGENT_", extra="ignore", env_ignore_empty=True)
 
     name: str = Field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
     """Names the agent in events and its directory on disk; stable over restarts where given."""

@@ -1,0 +1,49 @@
+"""`vhb explain`: why something waits, in words."""
+
+import asyncio
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vhb.connect import DEFAULT_WORKDIR, JobId, Server, WorkdirOption
+
+
+def explain(
+    job_id: JobId,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="One JSON document, for programs.")] = False,
+    server: Server = None,
+    workdir: WorkdirOption = DEFAULT_WORKDIR,
+) -> None:
+    """Say for each run of a job where it is and what it waits for."""
+    asyncio.run(_explain(job_id, as_json, server, workdir))
+
+
+async def _explain(job_id: str, as_json: bool, server: str | None, workdir: Path) -> None:
+    from vhb.connect import connected, settings
+    from vhb.explaining import explain_job
+    from vhb.facts import gather
+    from vhb.knowing import known_job
+    from vhb.screen import console, say
+
+    async with connected(settings(server, workdir)) as connection:
+        job = await known_job(connection.states, job_id)
+        facts = await gather(connection, job_id, await connection.states.runs(job), watched=True)
+        job = await connection.states.job(job_id)
+        explained = explain_job(job, await connection.states.runs(job), facts)
+    if as_json:
+        runs = [asdict(one) for one in explained]
+        print(
+            json.dumps(
+                {"job_id": job_id, "status": job.status, "problems": job.problems, "runs": runs}, ensure_ascii=False
+            )
+        )
+        return
+    out = console()
+    say(out, f"{job_id} {job.status}")
+    for problem in job.problems:
+        say(out, f"  {problem}")
+    for one in explained:
+        say(out, f"  {one.name}: {one.words}")
