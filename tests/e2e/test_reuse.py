@@ -62,6 +62,7 @@ def said(rows: list[dict[str, str]]) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_only_what_is_new_is_asked(asker: Asker, place: Path) -> None:
     requests, first, _ = asker.ask()
     assert requests == 10 and not any(row["reused_from"] for row in first)

@@ -155,6 +155,34 @@ async def test_metrics_csv_has_every_level_but_by_id(world) -> None:
     assert stored["value"][0] == next(row for row in rows if row["level"] == "general")["value"]
 
 
+async def test_without_the_stage_there_is_a_summary_and_no_report(world) -> None:
+    await world.dataset()
+    await world.answer(world.plan_run("small", stages=("inference", "evaluation")), GOOD, [0.25] * 8)
+    files = await world.job()
+    assert set(files) == {"metrics.csv", "job.json"}
+    (general,) = [row for row in csv.DictReader(io.StringIO(files["metrics.csv"])) if row["level"] == "general"]
+    assert float(general["value"]) == json.loads(files["job.json"])["runs"][0]["metrics"][0]["value"] == 0.25
+
+
+async def test_reused_answers_are_said_and_count_in_no_rate(world) -> None:
+    await world.dataset()
+    spec = world.plan_run("small")
+    await world.answer(spec, GOOD, [0.25] * 8)
+    key = layout.run_file(spec.run_id, "answers.parquet")
+    origin = pl.Series("reused_from", ["job0-0"] * 5 + [None] * 3, dtype=pl.String)
+    answers = pl.read_parquet(await world.store.get(key)).with_columns(origin)
+    await world.put_parquet(key, answers)
+    files = await world.job()
+    (run,) = json.loads(files["job.json"])["runs"]
+    assert run["reused"] == {"count": 5, "jobs": ["job0"]}
+    assert run["timings"]["requests"] == 3
+    assert "5 of 8 answers were got by earlier jobs (job0)" in " ".join(files["report.md"].replace("\\", "").split())
+    await world.put_parquet(key, answers.with_columns(reused_from=pl.lit("job0-0")))
+    timings = json.loads((await world.job())["job.json"])["runs"][0]["timings"]
+    assert (timings["requests"], timings["requests_per_s"], timings["started_at"]) == (0, None, None)
+    assert timings["latency_p50_ms"] is not None
+
+
 async def test_reports_are_the_same_when_made_again(world) -> None:
     await two_models(world)
     assert await world.job() == await world.job()

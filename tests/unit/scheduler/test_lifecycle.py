@@ -176,3 +176,10 @@ def test_a_job_ends_when_all_is_reported_and_fails_when_no_run_could_be() -> Non
     failed = lifecycle.job_ended(job, [done().model_copy(update={"status": "failed"})], "now")
     assert failed is not None and failed.status == "failed"
     assert lifecycle.job_ended(job, [committed()], "now") is None
+
+
+def test_results_are_summed_up_where_there_are_any() -> None:
+    for stages, wanted in ((("inference", "evaluation"), True), (("reporting",), True), (("inference",), False)):
+        job = JobState(job_id="j", name="n", status="running", stages=stages)
+        assert (lifecycle.job_evaluated(job, [done()], 1.0) is not None) is wanted
+        assert (lifecycle.job_ended(job, [done()], "now") is None) is wanted

@@ -54,8 +54,12 @@ class Gatherer:
         async with ReportFiles(self._store, self._pinned) as files:
             return await self._report([await self._read(spec, files)], files, scope_is_job=False)
 
-    async def job_report(self, plan: Plan) -> tuple[Report, bytes]:
-        """The report of a job, and its metrics.csv: the rows of all runs at all levels but by_id."""
+    async def job_report(self, plan: Plan, *, with_samples: bool = True) -> tuple[Report, bytes]:
+        """The report of a job, and its metrics.csv: the rows of all runs at all levels but by_id.
+
+        Args:
+            with_samples: whether samples are shown; a summary needs none.
+        """
         try:
             submitted_at = (await self._load_job_state(plan.job_id)).submitted_at
         except NotFound:
@@ -63,7 +67,7 @@ class Gatherer:
         async with ReportFiles(self._store, self._pinned) as files:
             # One run after the other: what is held is one run's aggregates, not all runs' tables.
             read = [await self._read(spec, files) for spec in plan.runs]
-            report = await self._report(read, files, scope_is_job=True)
+            report = await self._report(read, files, scope_is_job=True, with_samples=with_samples)
         report = replace(
             report,
             job_id=plan.job_id,
@@ -74,14 +78,16 @@ class Gatherer:
         )
         return report, await asyncio.to_thread(_metrics_csv, read)
 
-    async def _report(self, read: Sequence[_Read], files: ReportFiles, *, scope_is_job: bool) -> Report:
+    async def _report(
+        self, read: Sequence[_Read], files: ReportFiles, *, scope_is_job: bool, with_samples: bool = True
+    ) -> Report:
         views = labelled([item.view for item in read])
         directions: dict[str, bool] = {}
         for item in read:
             directions |= item.directions
         groups = compared(views, directions)
         picker = SamplePicker(files, {item.view.spec.run_id: item.tables for item in read})
-        cards, choice = await picker.pick(groups, with_images=scope_is_job)
+        cards, choice = await picker.pick(groups, with_images=scope_is_job) if with_samples else ((), "first")
         first = views[0].spec if views else None
         return Report(
             scope="job" if scope_is_job else "run",

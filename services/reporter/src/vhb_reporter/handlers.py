@@ -76,20 +76,20 @@ class ReporterHandlers:
         )
 
     async def report_job(self, event: JobEvaluated) -> JobReportCompleted:
-        """Writes report.md, report.html, metrics.csv and job.json under jobs/<job_id>/.
+        """Writes metrics.csv and job.json under jobs/<job_id>/, and report.md and report.html where a run of the job is
+        to be reported.
 
         Raises:
             NotFound: the job was never planned.
             Unavailable: storage does not answer.
         """
         plan = Plan.model_validate_json(await self._store.get(layout.plan(event.job_id)))
-        report, metrics = await self._gatherer.job_report(plan)
-        files = {
-            "report.md": (await asyncio.to_thread(render.markdown, report)).encode(),
-            "report.html": (await asyncio.to_thread(render.html, report)).encode(),
-            "metrics.csv": metrics,
-            "job.json": summary.job_json(report).encode(),
-        }
+        wanted = any("reporting" in run.stages for run in plan.runs)
+        report, metrics = await self._gatherer.job_report(plan, with_samples=wanted)
+        files = {"metrics.csv": metrics, "job.json": summary.job_json(report).encode()}
+        if wanted:
+            files["report.md"] = (await asyncio.to_thread(render.markdown, report)).encode()
+            files["report.html"] = (await asyncio.to_thread(render.html, report)).encode()
         artefacts = {name: layout.job_file(event.job_id, name) for name in files}
         for name, data in files.items():
             await self._store.put(artefacts[name], data)

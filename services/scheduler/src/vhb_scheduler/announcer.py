@@ -42,7 +42,7 @@ class Announcer:
         if found is None or found[0].status == "rejected":
             return
         job = found[0]
-        if "reporting" in job.stages and not job.evaluated:
+        if job.summed_up and not job.evaluated:
             runs = await self._runs_past(job, _BEFORE_REPORTING)
             if runs is not None:
                 await self._bus.jobs.change(key, JobState, lambda job: lifecycle.job_evaluated(job, runs, time.time()))

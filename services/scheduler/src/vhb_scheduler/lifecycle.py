@@ -216,8 +216,8 @@ def announce_again(state: RunState, now: float) -> RunState:
 
 
 def job_evaluated(job: JobState, runs: list[RunState], now: float) -> JobState | None:
-    """All runs are past evaluation, and a report is wanted."""
-    if job.evaluated or "reporting" not in job.stages or any(run.stage in ("inference", "evaluation") for run in runs):
+    """All runs are past evaluation, and there is something to sum up."""
+    if job.evaluated or not job.summed_up or any(run.stage in ("inference", "evaluation") for run in runs):
         return None
     return job.model_copy(update={"evaluated": True, "announced_at": now})
 
@@ -233,7 +233,7 @@ def job_ended(job: JobState, runs: list[RunState], now_iso: str) -> JobState | N
     """All stages of all runs are over: completed, or failed when not a single run could be."""
     if job.ended or any(run.stage != "done" for run in runs):
         return None
-    if "reporting" in job.stages and not job.reported:
+    if job.summed_up and not job.reported:
         return None
     failed = all(run.status == "failed" for run in runs)
     return job.model_copy(update={"status": "failed" if failed else "completed", "finished_at": now_iso})

@@ -40,6 +40,11 @@ class JobState(WireModel):
     artefacts: dict[str, str] = Field(default_factory=dict)
 
     @property
+    def summed_up(self) -> bool:
+        """Whether its runs' results are put together: metrics.csv and job.json, and a report where one is asked for."""
+        return "evaluation" in self.stages or "reporting" in self.stages
+
+    @property
     def ended(self) -> bool:
         """Whether nothing more will happen by itself."""
         return self.status in ("completed", "failed", "cancelled", "rejected")

@@ -83,7 +83,7 @@ def read_run_yaml(content: Mapping[str, Any], path: Path) -> JobSpec:
         if isinstance(run, _FlatRun):
             model, kind, parameters = _model(run.model_name, run.framework, run.docker_image), run.task, run.parameters
         else:
-            model, kind = _nested_model(run.model, path), run.ml_task
+            model, kind = _nested_model(run.model), run.ml_task
             parameters = {**run.model.parameters, **run.parameters}
         model = model.model_copy(update={"generation": _generation(parameters)})
         task = TaskEntry(
@@ -106,12 +106,9 @@ def read_run_yaml(content: Mapping[str, Any], path: Path) -> JobSpec:
         raise UserError(problems[0], problems=problems) from error
 
 
-def _nested_model(model: _NestedModel, path: Path) -> ModelEntry:
+def _nested_model(model: _NestedModel) -> ModelEntry:
     entry = _model(model.name, model.framework, model.docker_image)
-    if model.env:
-        names = ", ".join(sorted(model.env))
-        raise UserError(f"{path}: model.env ({names}): cannot be set per model; set them where the agent starts")
-    return entry.model_copy(update={"engine_args": model.engine_params})
+    return entry.model_copy(update={"engine_args": model.engine_params, "env": model.env})
 
 
 def _model(name: str, framework: str | None, docker_image: str | None) -> ModelEntry:

@@ -37,7 +37,7 @@ def model_problems(model: ModelEntry, environ: Mapping[str, str] | None) -> list
     key = model.api_key_env
     if key is not None and environ is not None and not environ.get(key) and not any(key in text for text in problems):
         problems.append(
-            f"the variable {key} (`api_key_env` of model {model.name!r}) is not set: export it before starting."
+            f"the variable {key} (`api_key_env` of model {model.name}) is not set: export it before starting."
         )
     return problems
 
@@ -47,10 +47,10 @@ def _names(model: ModelEntry) -> list[str]:
     backends, environments = plugin_names("backends"), plugin_names("environments")
     if backends and model.backend not in backends:
         name = model.backend or ""
-        problems.append(f"model {model.name!r}: unknown backend {name!r}; {did_you_mean(name, backends)}")
+        problems.append(f"Model {model.name}: unknown backend {name!r}; {did_you_mean(name, backends)}")
     if model.environment is not None and environments and model.environment not in environments:
         hint = did_you_mean(model.environment, environments)
-        problems.append(f"model {model.name!r}: unknown environment {model.environment!r}; {hint}")
+        problems.append(f"Model {model.name}: unknown environment {model.environment!r}; {hint}")
     return problems
 
 
@@ -70,4 +70,4 @@ def _url(model: ModelEntry) -> list[str]:
         parts = urlsplit("")
     if parts.scheme in ("http", "https") and parts.hostname:
         return []
-    return [f"model {model.name!r}: base_url {model.base_url!r} should be like http://127.0.0.1:8000/v1."]
+    return [f"Model {model.name}: base_url {model.base_url!r} should be like http://127.0.0.1:8000/v1."]

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from vhb_inference_agent.endpoint import BackendLost, Endpoint
+from vhb_inference_agent.runner.reuse import KnownAnswers
 from vhb_inference_agent.runner.shard_runner import ShardRunner
 from vhb_shared.contracts.commands import InferShard
 from vhb_shared.contracts.events import Failure, RunShardCompleted
@@ -80,6 +81,7 @@ class Desk:
     live: list[Live] = field(default_factory=list)
     concurrency: int = 8
     agent_id: str = "agent-1"
+    known: KnownAnswers | None = None
 
     async def _emit(self, message: Live) -> None:
         self.live.append(message)
@@ -93,6 +95,7 @@ class Desk:
             agent_id=self.agent_id,
             emit=self._emit,
             concurrency=self.concurrency,
+            known=self.known,
         )
 
     @staticmethod

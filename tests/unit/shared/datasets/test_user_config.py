@@ -250,6 +250,9 @@ def test_nested_run_yaml(here: Path) -> None:
     assert (job.name, job.models[0].backend, job.models[0].name) == ("run", "sglang", "Qwen2-VL-2B-Instruct")
     assert job.models[0].engine_args == {"mem-fraction-static": 0.8}
     assert job.stages == ("inference", "reporting")
+    assert job.models[0].env == {}
+    with_env = yaml.safe_load(NESTED.replace("env: {}", "env: {VLLM_USE_V1: 1, LANG: C}"))
+    assert read_run_yaml(with_env, here / "run.yaml").models[0].env == {"VLLM_USE_V1": "1", "LANG": "C"}
 
 
 @pytest.mark.parametrize(
@@ -259,7 +262,7 @@ def test_nested_run_yaml(here: Path) -> None:
         (NESTED.replace("  framework:", "  framwork:"), 'unknown key "model.framwork"; did you mean "framework"'),
         (FLAT.replace("max_tokens: 128", "max_tokens: -1"), "max_tokens: Input should be greater than 0"),
         (FLAT.replace("dataset: demo_mini", ""), '"dataset" is missing'),
-        (NESTED.replace("env: {}", "env: {A: b}"), r"model\.env \(A\)"),
+        (NESTED.replace("env: {}", "env: [A]"), r"model\.env: Input should be a valid dictionary"),
     ],
 )
 def test_bad_run_yaml(here: Path, text: str, said: str) -> None:

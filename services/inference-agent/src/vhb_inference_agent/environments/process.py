@@ -165,11 +165,11 @@ class ProcessEnvironment(Environment):
 
     async def _folder(self, spec: EnvironmentSpec, on_progress: Progress) -> Path:
         recipe = virtualenv.VirtualenvRecipe(spec.name, spec.lock, spec.packages, spec.local_packages)
-        return await virtualenv.build(recipe, self._root / "environments", on_progress, self.settings.wheels)
+        return await virtualenv.build(recipe, self._root / "built", on_progress, self.settings.wheels)
 
     async def _prepared(self, spec: EnvironmentSpec) -> Path:
         recipe = virtualenv.VirtualenvRecipe(spec.name, spec.lock, spec.packages, spec.local_packages)
-        folder = self._root / "environments" / await asyncio.to_thread(recipe.key)
+        folder = self._root / "built" / await asyncio.to_thread(recipe.key)
         if not virtualenv.is_complete(folder):
             raise _failed(f"The environment of {spec.name} is gone from {folder}; start the agent again to build it.")
         return folder
