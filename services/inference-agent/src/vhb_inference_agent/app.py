@@ -73,6 +73,7 @@ async def setup(service: Service) -> AsyncIterator[None]:
             on_progress=on_progress,
             labels={LABEL: settings.name, "vhb.backend": demand.backend_id},
             lease=tenancy.lease,
+            devices=[device for device in info.devices if device.uuid in tenancy.lease.devices],
             adopt=Adopted(survivor.spec, survivor.handle, survivor.manifest) if survivor is not None else None,
             keep=Record(files, tenancy.held.claim, demand, tenancy.lease) if survives else None,
         )

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -29,6 +29,7 @@ from vhb_inference_agent.resources.room import Lease
 from vhb_inference_agent.restarts import Deaths, RestartPolicy
 from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.job import ModelEntry
+from vhb_shared.contracts.state import Device
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +81,7 @@ class OpenedBackend:
         on_progress: Progress | None = None,
         labels: Mapping[str, str] | None = None,
         lease: Lease | None = None,
+        devices: Sequence[Device] = (),
         adopt: Adopted | None = None,
         keep: Keep | None = None,
         environ: Mapping[str, str] | None = None,
@@ -89,12 +91,13 @@ class OpenedBackend:
     ) -> None:
         """Args:
         lease: what it may use of the host.
+        devices: what the leased devices are.
         adopt: what a former life of the agent started, recovered already: it is awaited and not started.
         keep: writes down what runs, so that the agent's next life finds it.
         """
         self._adapter, self._model, self._environment = adapter, model, environment
         self._replica, self._labels, self._lease = replica, dict(labels or {}), lease
-        self._adopt, self._keep = adopt, keep
+        self._adopt, self._keep, self._devices = adopt, keep, tuple(devices)
         self._hung: asyncio.Future[str] | None = None
         self._progress: Progress = on_progress or (lambda _: None)
         self._environ = os.environ if environ is None else environ
@@ -153,7 +156,9 @@ class OpenedBackend:
                 self._up.set()
                 self._watch = asyncio.create_task(self._keep_up(), name=f"watch {self._model.name}")
             if not self._manifest:
-                self._manifest = await describe(self._adapter, self._model, self._environment, self._spec)
+                self._manifest = await describe(
+                    self._adapter, self._model, self._environment, self._spec, self._endpoint, self._devices
+                )
                 await self._write_down()
         except EnvironmentFailed as error:
             await self._close()

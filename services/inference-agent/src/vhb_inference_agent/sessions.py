@@ -15,6 +15,7 @@ from vhb_inference_agent.claims import HeldClaim
 from vhb_inference_agent.endpoint import BackendLost, RunningBackend
 from vhb_inference_agent.handlers import Runner, ShardHandlers
 from vhb_inference_agent.intake import ShardIntake, shards_at_once
+from vhb_inference_agent.manifest import for_run
 from vhb_inference_agent.resources.room import Lease
 from vhb_inference_agent.survivors import Survivor
 from vhb_inference_agent.telemetry.gauges import Observed
@@ -219,7 +220,9 @@ class BackendSession:
                 await intake.widen(shards_at_once(concurrency, run.shard_size))
                 key = layout.run_file(run.run_id, "environment.json")
                 if not await self._store.exists(key):
-                    await self._store.put(key, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
+                    await self._store.put(
+                        key, json.dumps(for_run(manifest, run), indent=1, ensure_ascii=False).encode()
+                    )
 
             async def infer(work: InferShard) -> None:
                 try:

@@ -42,6 +42,15 @@ def model_problems(model: ModelEntry, environ: Mapping[str, str] | None) -> list
     return problems
 
 
+def keeps_schemas(model: ModelEntry) -> bool:
+    """Whether its backend may keep to a `response_schema`; True where nobody is installed who could tell."""
+    try:
+        adapter = load_plugin("backends", model.backend or "", ChecksModels)
+    except UserError:
+        return True
+    return getattr(getattr(adapter, "capabilities", None), "json_schema", "unknown") != "no"
+
+
 def _names(model: ModelEntry) -> list[str]:
     problems = []
     backends, environments = plugin_names("backends"), plugin_names("environments")

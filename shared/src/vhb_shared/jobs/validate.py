@@ -6,7 +6,7 @@ from vhb_shared.contracts.job import JobSpec, ModelEntry, TaskEntry
 from vhb_shared.documents.base import Loc, spell
 from vhb_shared.documents.check import did_you_mean
 from vhb_shared.errors import UserError
-from vhb_shared.jobs.models import model_problems
+from vhb_shared.jobs.models import keeps_schemas, model_problems
 from vhb_shared.jobs.runs import MeantRun, duplicates, meant_runs, stage_problem
 from vhb_shared.jobs.tasks import task_problems
 from vhb_shared.registry.registry import Registry
@@ -67,6 +67,7 @@ class _Checks:
             self._model(model, place, asked=model.name in asked)
         for task, place in tasks.values():
             self._task(task, place)
+        self._schemas(runs, models, tasks)
         return self._found
 
     def _say(self, loc: Loc, problem: str) -> None:
@@ -124,6 +125,28 @@ class _Checks:
         if asked:
             for problem in model_problems(model, self._environ):
                 self._say(loc, problem)
+
+    def _schemas(
+        self,
+        runs: tuple[MeantRun, ...],
+        models: Mapping[str, tuple[ModelEntry, Loc]],
+        tasks: Mapping[str, tuple[TaskEntry, Loc]],
+    ) -> None:
+        """Models that are asked for what their engine cannot do; said once for each pair."""
+        for run in runs:
+            if "inference" not in run.stages or run.model not in models or run.task not in tasks:
+                continue
+            try:
+                model = self._registry.resolve_model(models[run.model][0])
+                task = self._registry.resolve_task(tasks[run.task][0])
+            except UserError:
+                continue  # said already
+            if task.response_schema is not None and not keeps_schemas(model):
+                self._say(
+                    run.loc,
+                    f"task {run.task!r} has a `response_schema`, which backend {model.backend} of model {run.model!r} "
+                    "cannot keep: use another backend, or list `runs` without this pair.",
+                )
 
     def _task(self, entry: TaskEntry, loc: Loc) -> None:
         try:

@@ -89,6 +89,13 @@ TASK = {"name": "t", "dataset": "./docs"}
         ({"tasks": ["raed-page"]}, "no task is named 'raed-page': did you mean 'read-page'?"),
         ({"tasks": ["read-page"]}, "name a `dataset` beside it"),
         ({"models": [OPENAI | {"backend": "opnai"}]}, "unknown backend 'opnai'; did you mean 'openai'?"),
+        (
+            {
+                "models": [{"name": "t", "backend": "transformers", "model": "org/m"}],
+                "tasks": [TASK | {"response_schema": {"type": "object"}}],
+            },
+            "has a `response_schema`, which backend transformers of model 't' cannot keep",
+        ),
         ({"models": [OPENAI | {"backend": "vllm"}]}, "use `backend: openai` for a server that runs already"),
         ({"models": [{"name": "a", "backend": "openai"}]}, "needs `base_url`"),
         ({"models": [OPENAI | {"base_url": "localhost:8000"}]}, "base_url"),

@@ -39,6 +39,8 @@ class BackendAdapter(ABC):
 
     name: ClassVar[str]
     capabilities: ClassVar[BackendCapabilities]
+    loads_weights: ClassVar[bool] = False
+    """Whether `model` names weights on the model hub or in a folder of the host."""
 
     def default_environment(self) -> str | None:
         """Where it runs when the entry does not say; None for what is already running elsewhere."""
@@ -87,6 +89,10 @@ class BackendAdapter(ABC):
         Raises:
             BackendLost: waiting will not help, the reason is the failure's message.
         """
+
+    async def engine_version(self, endpoint: Endpoint) -> str | None:
+        """What the running engine says its version is; None where it does not say. Raises nothing."""
+        return None
 
     def request_options(self, model: ModelEntry, parameters: dict[str, Any]) -> dict[str, Any]:
         """What is sent with each request: an engine that minds some of it says so here.

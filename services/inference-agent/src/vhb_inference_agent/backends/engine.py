@@ -28,6 +28,7 @@ _SHM_GIB = 4.0
 class EngineAdapter(BackendAdapter):
     """An engine with a command line and weights. One file per engine says what differs."""
 
+    loads_weights: ClassVar[bool] = True
     image: ClassVar[str]
     """What runs it where the entry names no image. Pinned: the same job starts the same engine next year."""
     image_has_engine: ClassVar[bool] = True
@@ -43,6 +44,8 @@ class EngineAdapter(BackendAdapter):
     """What only this engine says when it dies; see `last_words.py`."""
     lists_models: ClassVar[bool] = True
     """Whether `/v1/models` names what is served."""
+    version_path: ClassVar[str | None] = None
+    """Where it tells its `version`."""
     concurrency: ClassVar[int] = 32
     """Requests in flight where the entry gives no cap: the engine batches by itself."""
 
@@ -107,6 +110,17 @@ class EngineAdapter(BackendAdapter):
             return healthy.status == 200 and (not self.lists_models or await serves(endpoint))
         except NoReply:
             return False
+
+    async def engine_version(self, endpoint: Endpoint) -> str | None:
+        """See `BackendAdapter.engine_version`."""
+        if self.version_path is None:
+            return None
+        try:
+            said = (await get(endpoint.base_url.removesuffix("/v1") + self.version_path)).json()
+        except NoReply:
+            return None
+        version = said.get("version") if isinstance(said, dict) else None
+        return version[:100] if isinstance(version, str) else None
 
     def explain_exit(self, model: ModelEntry, ended: Exit, log_tail: tuple[str, ...]) -> Failure:
         """See `BackendAdapter.explain_exit`: the engine's own words, in plain ones."""

@@ -80,7 +80,7 @@ COMMON: tuple[Reason, ...] = (
         "shm_too_small",
         r"no space left on device.{0,80}(?:shm|psm_)|(?:shm|psm_).{0,80}no space left on device|bus error|"
         r"not enough (?:space in |)/dev/shm|insufficient shared memory|"
-        r"unable to allocate shared memory|shared memory (?:size|limit)",
+        r"unable to allocate shared memory|insufficient space in /dev/shm",
         "its shared memory is too small; raise `resources: {{shm_gib: ...}}`",
     ),
     Reason(
@@ -98,7 +98,7 @@ COMMON: tuple[Reason, ...] = (
     Reason(
         "wrong_gpu",
         r"no cuda gpus are available|found no nvidia driver|failed to infer device type|no cuda-capable device|"
-        r"libcuda\.so\.1: cannot open|no available (?:gpu|accelerator)",
+        r"libcuda\.so\.1: cannot open|no available (?:gpu|accelerator)|torch not compiled with cuda",
         "the engine sees no GPU; set `resources: {{gpus: 1}}`, and check the NVIDIA driver and the container runtime "
         "of the host",
     ),

@@ -34,6 +34,7 @@ class SglangBackend(EngineAdapter):
     program: ClassVar[tuple[str, ...]] = ("python3", "-m", "sglang.launch_server")
     # /health answers before the scheduler does; this one has it make a token.
     health_path: ClassVar[str] = "/health_generate"
+    version_path: ClassVar[str | None] = "/get_server_info"
     reserved: ClassVar[Mapping[str, str]] = {
         "model": "say `model` in the entry itself",
         "model-path": "say `model` in the entry itself",

@@ -60,7 +60,7 @@ class TransformersBackend(EngineAdapter):
             "an engine argument is wrong ({argument}); correct `engine_args`",
         ),
         Reason(
-            "program_missing",
+            "package_missing",
             r"requires the (?P<library>[\w-]{1,60}) library but it was not found|"
             r"requires the following packages that were not found in your environment: (?P<others>[\w ,-]{1,200})",
             "the model needs a package that is not installed ({library}{others}); name it in `packages`",

@@ -28,6 +28,7 @@ class VllmBackend(EngineAdapter):
     )
     image: ClassVar[str] = f"vllm/vllm-openai:v{VERSION}"
     program: ClassVar[tuple[str, ...]] = ("vllm", "serve")
+    version_path: ClassVar[str | None] = "/version"
     off: ClassVar[Off] = "no-flag"
     environment_variables: ClassVar[Mapping[str, str]] = {"VLLM_NO_USAGE_STATS": "1"}
     reserved: ClassVar[Mapping[str, str]] = {
@@ -57,6 +58,12 @@ class VllmBackend(EngineAdapter):
             r"free memory on device .{0,200}less than desired gpu memory utilization",
             "the GPU has less free memory than the engine asks for; end what else uses it, or lower `engine_args: "
             "{{gpu-memory-utilization: ...}}`",
+        ),
+        Reason(
+            "out_of_memory",
+            r"available memory .{0,120} is less than requested memory for kv",
+            "the host has less memory than the cache of keys and values was given; lower VLLM_CPU_KVCACHE_SPACE in "
+            "`env`, or free some",
         ),
         Reason(
             "bad_argument",

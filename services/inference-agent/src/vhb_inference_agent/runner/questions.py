@@ -74,7 +74,8 @@ def request_parameters(model: ModelEntry, schema: dict[str, Any] | None) -> dict
     if generation.stop:
         parameters["stop"] = list(generation.stop)
     if schema is not None:
-        parameters["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+        wanted = {"name": "answer", "schema": schema} | ({"strict": True} if is_closed(schema) else {})
+        parameters["response_format"] = {"type": "json_schema", "json_schema": wanted}
     parameters.update(generation.extra)
     for reserved in ("messages", "model", "stream", "stream_options"):
         parameters.pop(reserved, None)
@@ -82,6 +83,25 @@ def request_parameters(model: ModelEntry, schema: dict[str, Any] | None) -> dict
         parameters["stream"] = True
         parameters["stream_options"] = {"include_usage": True}
     return parameters
+
+
+def is_closed(schema: Any) -> bool:
+    """Whether every object in a JSON Schema requires all its properties and allows no others.
+
+    Only such a schema can be asked for strictly: hosted servers enforce a schema when it is, and refuse others.
+    """
+    if isinstance(schema, list):
+        return all(is_closed(part) for part in schema)
+    if not isinstance(schema, dict):
+        return True
+    if "properties" in schema or schema.get("type") == "object":
+        properties = schema.get("properties")
+        required = schema.get("required")
+        if schema.get("additionalProperties") is not False or not isinstance(properties, dict):
+            return False
+        if not isinstance(required, list) or set(map(str, required)) != set(properties):
+            return False
+    return all(is_closed(part) for part in schema.values())
 
 
 def request_body(
