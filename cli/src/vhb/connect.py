@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vhb.embedded.workdir import Address
     from vhb_shared.bus.client import Bus
     from vhb_shared.bus.states import StateReader
+    from vhb_shared.errors import UserError
     from vhb_shared.settings import BusSettings, StoreSettings
     from vhb_shared.store.base import ObjectStore
 
@@ -46,7 +47,21 @@ class Connection:
 
     bus: "Bus"
     states: "StateReader"
-    store: "ObjectStore"
+    storage: "ObjectStore | UserError"
+    """Or why there is none: who only listens to events needs no key to it."""
+
+    @property
+    def store(self) -> "ObjectStore":
+        """Object storage.
+
+        Raises:
+            UserError: its settings are missing or wrong.
+        """
+        from vhb_shared.errors import UserError
+
+        if isinstance(self.storage, UserError):
+            raise self.storage
+        return self.storage
 
 
 def settings(server: str | None, workdir: Path) -> "tuple[BusSettings, StoreSettings]":
@@ -91,14 +106,20 @@ async def connected(to: "tuple[BusSettings, StoreSettings]") -> AsyncIterator[Co
     from vhb_shared.bus.client import Bus
     from vhb_shared.bus.connection import connect
     from vhb_shared.bus.states import StateReader
+    from vhb_shared.errors import UserError
     from vhb_shared.store.open import open_store
 
     log_warnings_only()
     bus_settings, store_settings = to
     nc = await connect(bus_settings, "vhb")
     try:
-        async with open_store(store_settings) as store:
-            bus = Bus(nc, source="/vlmhyperbench/cli")
-            yield Connection(bus, StateReader(bus), store)
+        bus = Bus(nc, source="/vlmhyperbench/cli")
+        async with AsyncExitStack() as opened:
+            storage: ObjectStore | UserError
+            try:
+                storage = await opened.enter_async_context(open_store(store_settings))
+            except UserError as error:
+                storage = error
+            yield Connection(bus, StateReader(bus), storage)
     finally:
         await nc.close()

@@ -1,0 +1,93 @@
+"""compose.yaml, Dockerfiles and locks keep the rules that make them run everywhere."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+COMPOSE = (ROOT / "compose.yaml", *sorted((ROOT / "deploy").glob("compose.*.yaml")))
+OURS = ("scheduler", "inference-agent", "inference-agent-gpu", "evaluator", "reporter")
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ \\]+)", re.M)
+
+
+def _compose(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(path.read_text())
+    return content
+
+
+@pytest.mark.parametrize("path", COMPOSE, ids=lambda path: path.name)
+def test_what_older_compose_does_not_know_is_not_used(path: Path) -> None:
+    text = path.read_text()
+    content = _compose(path)
+    assert "name" not in content and "version" not in content
+    assert not re.search(r"^\s+gpus:", text, re.M) and "ulimits" not in text
+    assert not re.search(r"\$\{[^}]*\$\{", text), "nested defaults"
+    for service in content["services"].values():
+        environment = service.get("environment", {})
+        assert not any(isinstance(value, bool) for value in environment.values()), "unquoted booleans"
+
+
+def test_every_service_is_watched_restarted_and_without_rights() -> None:
+    services = _compose(COMPOSE[0])["services"]
+    for name in (*OURS, "nats", "s3"):
+        service = services[name]
+        assert service["restart"] == "unless-stopped" and "test" in service["healthcheck"], name
+        assert service["cap_drop"] == ["ALL"] and "cap_add" not in service, name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["user"].startswith("${VHB_UID"), name
+        assert service["read_only"] is True, name
+    for port in services["nats"]["ports"] + services["s3"]["ports"]:
+        assert port.startswith("${VHB_PUBLISH:-127.0.0.1}:"), "reachable from this host only, unless asked"
+
+
+def test_no_secret_is_in_a_variable_and_every_service_has_its_own() -> None:
+    content = _compose(COMPOSE[0])
+    for name, service in content["services"].items():
+        for key in service.get("environment", {}):
+            secret = re.search("PASSWORD|SECRET|ACCESS_KEY", key)
+            assert not secret or key.endswith("_FILE"), (name, key)
+    owners = {"inference-agent-gpu": "agent", "inference-agent": "agent"}
+    for name in OURS:
+        role = owners.get(name, name)
+        sources = {secret["source"] for secret in content["services"][name]["secrets"]}
+        assert sources == {f"nats_{role}", f"s3_{role}_access", f"s3_{role}_secret"}
+    assert all("${VHB_SECRETS" in secret["file"] for secret in content["secrets"].values())
+
+
+def test_a_gpu_is_asked_for_in_a_profile_only() -> None:
+    services = _compose(COMPOSE[0])["services"]
+    with_gpu = [name for name, service in services.items() if "nvidia" in str(service.get("deploy"))]
+    assert with_gpu == ["inference-agent-gpu"]
+    assert services["inference-agent-gpu"]["profiles"] == ["gpu"] and services["inference-agent"]["profiles"] == ["cpu"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "deploy").rglob("*Dockerfile")), ids=lambda path: path.name)
+def test_dockerfiles_build_with_every_builder(path: Path) -> None:
+    text = path.read_text()
+    assert "ARG BASE_IMAGE=" in text and "FROM ${BASE_IMAGE}" in text
+    assert "--mount" not in text and "--chmod" not in text and "<<" not in text and "# syntax" not in text
+    assert re.search(r"^USER 10001", text, re.M) and "--require-hashes" in text
+
+
+def test_images_hold_what_was_tested() -> None:
+    tested = dict(_PIN.findall((ROOT / "requirements.lock").read_text()))
+    for lock in (ROOT / "deploy" / "requirements.lock", ROOT / "deploy" / "images" / "s3.lock"):
+        pinned = dict(_PIN.findall(lock.read_text()))
+        assert pinned.items() <= tested.items(), f"{lock.name}: run `make lock`"
+    images = set(dict(_PIN.findall((ROOT / "deploy" / "requirements.lock").read_text())))
+    for project in ("shared", "cli", *(f"services/{path.name}" for path in (ROOT / "services").iterdir())):
+        needed = tomllib.loads((ROOT / project / "pyproject.toml").read_text())["project"]["dependencies"]
+        names = {re.split(r"[\[<>=!~; ]", entry)[0].lower() for entry in needed}
+        lacking = {name for name in names if not name.startswith("vhb")} - images
+        assert not lacking, f"deploy/requirements.lock lacks {lacking}: run `make lock`"
+
+
+def test_no_secret_gets_into_an_image() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert ignored.index("*") < ignored.index("!shared") and "**/secrets" in ignored and "**/.env" in ignored
+    for line in ("/secrets/", ".env", "client.env"):
+        assert line in (ROOT / ".gitignore").read_text().split(), f"{line} has to stay out of version control"
