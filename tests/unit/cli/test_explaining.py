@@ -94,7 +94,7 @@ def other(name: str, entry: ModelEntry, since: float) -> dict[str, BackendDemand
         ),
         (
             model(image="evil/x:1"),
-            (agent(images=("vllm/*",)),),
+            (agent(images={"docker": ("vllm/*",)}),),
             "waiting: no agent allows the image evil/x:1; 1 agent online",
         ),
         (

@@ -48,6 +48,12 @@ class HostEnvironments:
         """One of `names`."""
         return self._made[name]
 
+    @property
+    def images(self) -> dict[str, tuple[str, ...]]:
+        """Environment -> patterns of images it runs, where not all are."""
+        found = {name: environment.images for name, environment in self._made.items()}
+        return {name: patterns for name, patterns in found.items() if patterns != ("*",)}
+
     async def unusable(self) -> dict[str, str]:
         """Where nothing can be run now -> why, a sentence with the remedy."""
         problems = {name: await environment.problem() for name, environment in self._made.items()}
@@ -81,6 +87,7 @@ async def describe_host(settings: AgentSettings, environments: HostEnvironments)
         started_at=datetime.now(UTC).isoformat(),
         backends=_backends(),
         environments=environments.names,
+        images=environments.images,
         unusable=await environments.unusable(),
         devices=devices,
         slots=settings.slots,

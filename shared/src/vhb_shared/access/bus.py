@@ -197,6 +197,8 @@ def _cli() -> Rights:
             f"{_API}.CONSUMER.INFO.{topology.WORK}.*",
             *_HISTORY,
             *_DEAD,
+            # The last notice of a job: `vhb explain`.
+            f"{_API}.STREAM.MSG.GET.{topology.LIVE}",
         ),
         subscribe=_WATCH,
     )

@@ -189,8 +189,8 @@ class AgentInfo(WireModel):
     environments: tuple[str, ...] = ()
     unusable: dict[str, str] = Field(default_factory=dict)
     """Environments where nothing can be run now -> why."""
-    images: tuple[str, ...] = ("*",)
-    """Patterns of container images it may run."""
+    images: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Environment -> patterns of container images it may run, where not all are."""
     sessions: tuple[SessionInfo, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     devices: tuple[Device, ...] = ()

@@ -179,6 +179,11 @@ class Environment(ABC):
     def __init__(self, settings: EnvironmentSettings) -> None:
         self.settings = settings
 
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Patterns of images that it runs; see `references.is_allowed`."""
+        return ("*",)
+
     async def problem(self) -> str | None:
         """Why nothing can be run here now, a sentence with the remedy; None when it can. Raises nothing."""
         return None

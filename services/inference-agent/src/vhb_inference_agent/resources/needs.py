@@ -3,11 +3,11 @@
 The agent decides by this what it tries, and `vhb explain` what to say: one rule for both. Pure.
 """
 
-import fnmatch
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from vhb_inference_agent.environments.references import is_allowed
 from vhb_inference_agent.resources.room import Needs, Room
 from vhb_shared.contracts.job import ModelEntry
 from vhb_shared.contracts.state import AgentInfo, Place, SessionInfo
@@ -69,7 +69,11 @@ def obstacle(model: ModelEntry, agent: AgentInfo) -> Obstacle | None:
         return Obstacle(kind="environment", words=f"has no environment {environment!r}")
     if environment is not None and environment in agent.unusable:
         return Obstacle(kind="environment", words=f"cannot use {environment!r} now: {agent.unusable[environment]}")
-    if model.image is not None and not any(fnmatch.fnmatchcase(model.image, pattern) for pattern in agent.images):
+    if (
+        model.image is not None
+        and environment is not None
+        and not is_allowed(model.image, _patterns(agent, environment))
+    ):
         return Obstacle(kind="image", words=f"does not allow the image {model.image}")
     needs = needs_of(model, possible)
     empty = room_of(agent)
@@ -80,6 +84,10 @@ def obstacle(model: ModelEntry, agent: AgentInfo) -> Obstacle | None:
     if needs.memory_gib > empty.memory_gib:
         return Obstacle(kind="memory", words=f"has {empty.memory_gib:.4g} GiB of memory for backends")
     return Obstacle(kind="places", words="has no places for backends")
+
+
+def _patterns(agent: AgentInfo, environment: str) -> tuple[str, ...]:
+    return agent.images.get(environment, ("*",))
 
 
 def wanted_words(needs: Needs) -> str:

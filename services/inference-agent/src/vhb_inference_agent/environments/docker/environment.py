@@ -60,6 +60,11 @@ class DockerEnvironment(Environment):
         self._contents = Contents(self._engine)
         self._held: set[str] = set()
 
+    @property
+    def images(self) -> tuple[str, ...]:
+        """See `Environment.images`."""
+        return self._docker.allowed_images
+
     async def problem(self) -> str | None:
         """See `Environment.problem`."""
         try:
