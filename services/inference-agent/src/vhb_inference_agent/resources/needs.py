@@ -86,10 +86,6 @@ def obstacle(model: ModelEntry, agent: AgentInfo) -> Obstacle | None:
     return Obstacle(kind="places", words="has no places for backends")
 
 
-def _patterns(agent: AgentInfo, environment: str) -> tuple[str, ...]:
-    return agent.images.get(environment, ("*",))
-
-
 def wanted_words(needs: Needs) -> str:
     """What is needed, for a sentence: "2 GPUs with 40 GiB"."""
     parts: list[str] = []
