@@ -104,6 +104,9 @@ class Agent:
                     await self._look()
                 except (TimeoutError, Unavailable, NatsError, OSError) as error:
                     log.warning("agent_waits", reason=str(error))
+                except Exception:
+                    # A fault of ours about one demand must not end what serves the others.
+                    log.exception("look_failed")
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_S)
                 self._wake.clear()

@@ -69,11 +69,8 @@ def obstacle(model: ModelEntry, agent: AgentInfo) -> Obstacle | None:
         return Obstacle(kind="environment", words=f"has no environment {environment!r}")
     if environment is not None and environment in agent.unusable:
         return Obstacle(kind="environment", words=f"cannot use {environment!r} now: {agent.unusable[environment]}")
-    if (
-        model.image is not None
-        and environment is not None
-        and not is_allowed(model.image, _patterns(agent, environment))
-    ):
+    images = agent.images.get(environment or "", ("*",))
+    if model.image is not None and not is_allowed(model.image, images):
         return Obstacle(kind="image", words=f"does not allow the image {model.image}")
     needs = needs_of(model, possible)
     empty = room_of(agent)
