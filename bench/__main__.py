@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import event_latency, first_request, memory, request_overhead, start, submit_latency, throughput
+from bench import event_latency, first_request, memory, request_overhead, reuse, start, submit_latency, throughput
 from bench.figures import Figures
 
 MEASUREMENTS: dict[str, Callable[[], Figures]] = {
@@ -19,6 +19,7 @@ MEASUREMENTS: dict[str, Callable[[], Figures]] = {
     "throughput": throughput.measure,
     "event_latency": event_latency.measure,
     "submit_latency": submit_latency.measure,
+    "reuse": reuse.measure,
     "memory": memory.measure,
 }
 README = Path(__file__).with_name("README.md")
