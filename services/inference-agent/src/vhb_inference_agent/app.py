@@ -78,7 +78,7 @@ async def setup(service: Service) -> AsyncIterator[None]:
             keep=Record(files, tenancy.held.claim, demand, tenancy.lease) if survives else None,
         )
 
-    def make_runner(backend: RunningBackend, concurrency: int) -> ShardRunner:
+    def make_runner(backend: RunningBackend, concurrency: int | None) -> ShardRunner:
         return ShardRunner(
             store=service.store,
             copies=cache,
@@ -86,7 +86,7 @@ async def setup(service: Service) -> AsyncIterator[None]:
             checkpoints=settings.checkpoints or settings.directory / "checkpoints",
             agent_id=settings.name,
             emit=service.bus.live,
-            concurrency=concurrency,
+            concurrency=concurrency or settings.most_in_flight,
             known=known,
         )
 
@@ -103,7 +103,6 @@ async def setup(service: Service) -> AsyncIterator[None]:
     ) -> BackendSession:
         return BackendSession(
             bus=service.bus,
-            broker=service.broker,
             store=service.store,
             tenancy=tenancy,
             open_backend=open_backend,

@@ -16,8 +16,8 @@ class Endpoint:
     """The name requests carry."""
     api_key: str = field(default="none", repr=False)
     """Never logged."""
-    default_concurrency: int = 8
-    """Requests in flight where the model entry gives no cap."""
+    default_concurrency: int | None = None
+    """The most requests in flight where the model entry gives no cap; None: up to the agent's own bound."""
 
 
 class BackendLost(Exception):  # noqa: N818 - it is the backend that is lost

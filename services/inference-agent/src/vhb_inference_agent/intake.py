@@ -1,57 +1,77 @@
-"""How a session takes shards off its backend's queue: as many at once as keep the engine busy."""
+"""How a session takes shards off its backend's queue: the next one when the questions in hand are nearly asked."""
 
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any
-
-from faststream.nats import NatsBroker
+from typing import Protocol
 
 from vhb_shared.bus.client import Bus
-from vhb_shared.bus.handling import subscribe
+from vhb_shared.bus.handling import Handling
+from vhb_shared.bus.pulling import Puller
 from vhb_shared.contracts import topology
 from vhb_shared.contracts.commands import InferShard
 
 MOST = 64
-"""Shards in hand at once, however small they are."""
+"""Shards in hand at once, however small they are and however many wait for a last answer."""
+ARRIVAL_S = 2.0
+"""A message taken is in the runner's hands by then, or will not be."""
+_LOOK_S = 0.02
 
 
 def shards_at_once(concurrency: int, shard_size: int) -> int:
-    """Enough samples in hand for every request slot, and one shard more for while a part is being written."""
+    """How many shards an agent with so many requests in flight would keep busy with; for planning."""
     return min(max(2, math.ceil(concurrency / shard_size) + 1), MOST)
 
 
+class Appetite(Protocol):
+    """Says when more work is needed; `runner.ShardRunner` in the agent."""
+
+    @property
+    def shards_in_hand(self) -> int:
+        """Shards that are being answered."""
+        ...
+
+    async def until_hungry(self) -> None:
+        """Returns when another shard is needed."""
+        ...
+
+
 class ShardIntake:
-    """Subscriptions to one backend's durable; each holds one shard at a time. `async with`: none is left afterwards."""
+    """Takes one backend's shards as they are needed, so that none lies in the hands of a slow agent while others idle.
+    `async with`: none is left in hand afterwards.
+
+    Args:
+        bus: the connection.
+        backend_id: whose shards.
+        infer: answers one.
+        appetite: when another one is needed.
+    """
 
     def __init__(
-        self, broker: NatsBroker, bus: Bus, backend_id: str, infer: Callable[[InferShard], Awaitable[None]]
+        self, bus: Bus, backend_id: str, infer: Callable[[InferShard], Awaitable[None]], appetite: Appetite
     ) -> None:
-        self._broker = broker
-        self._bus = bus
-        self._consumer = topology.backend_consumer(backend_id)
-        self._infer = infer
-        self._subscribers: list[Any] = []
-        self._growing = asyncio.Lock()
+        self._appetite = appetite
+        self._in_hand = 0
+        self._taken_at = -ARRIVAL_S
+        consumer = topology.backend_consumer(backend_id)
+        self._puller = Puller(bus, consumer, Handling(bus, consumer, InferShard, infer), self._until_wanted)
 
     async def __aenter__(self) -> "ShardIntake":
-        await self.widen(2)
+        await self._puller.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await asyncio.gather(*(subscriber.stop() for subscriber in self._subscribers))
+        await self._puller.__aexit__(kind, error, trace)
 
-    async def widen(self, shards: int) -> None:
-        """Takes at least so many shards at once from now on."""
-        async with self._growing:
-            more = shards - len(self._subscribers)
-            if more <= 0:
-                return
-            added = subscribe(
-                self._broker, self._bus, self._consumer, InferShard, self._infer, workers=more, persistent=False
-            )
-            self._subscribers += added
-            await asyncio.gather(*(subscriber.start() for subscriber in added))
+    async def _until_wanted(self, in_hand: int) -> None:
+        clock = asyncio.get_running_loop().time
+        if in_hand > self._in_hand:
+            self._taken_at = clock()
+        self._in_hand = in_hand
+        # One that was just taken counts only when the runner has it: till then nobody knows whether it will do.
+        while in_hand > self._appetite.shards_in_hand and clock() < self._taken_at + ARRIVAL_S:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_S)
+        await self._appetite.until_hungry()

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import structlog
-from faststream.nats import NatsBroker
 
 from vhb_inference_agent.claims import HeldClaim
 from vhb_inference_agent.endpoint import BackendLost, RunningBackend
 from vhb_inference_agent.handlers import Runner, ShardHandlers
-from vhb_inference_agent.intake import ShardIntake, shards_at_once
+from vhb_inference_agent.intake import Appetite, ShardIntake
 from vhb_inference_agent.manifest import for_run
 from vhb_inference_agent.resources.room import Lease
 from vhb_inference_agent.survivors import Survivor
@@ -66,12 +65,12 @@ Open = Callable[[Tenancy, Callable[[str], None]], AbstractAsyncContextManager[Se
 """(tenancy, on_progress) -> the backend, started on entering and stopped on leaving."""
 
 
-class SessionRunner(Runner, Measured, Protocol):
-    """What answers shards and says what is in flight."""
+class SessionRunner(Runner, Measured, Appetite, Protocol):
+    """What answers shards, says what is in flight, and when it needs more."""
 
 
-MakeRunner = Callable[[RunningBackend, int], AbstractAsyncContextManager[SessionRunner]]
-"""(backend, concurrency) -> what answers its shards."""
+MakeRunner = Callable[[RunningBackend, int | None], AbstractAsyncContextManager[SessionRunner]]
+"""(backend, the most requests in flight; None: the agent's own bound) -> what answers its shards."""
 
 
 class BackendSession:
@@ -81,7 +80,6 @@ class BackendSession:
         self,
         *,
         bus: Bus,
-        broker: NatsBroker,
         store: ObjectStore,
         tenancy: Tenancy,
         open_backend: Open,
@@ -97,7 +95,6 @@ class BackendSession:
         on_change: told when `info` says something new.
         """
         self._bus = bus
-        self._broker = broker
         self._store = store
         self._tenancy = tenancy
         self._held = tenancy.held
@@ -217,7 +214,6 @@ class BackendSession:
         async with self._make_runner(backend, concurrency) as runner, self._telemetry.serve(backend, runner):
 
             async def on_run(run: RunSpec) -> None:
-                await intake.widen(shards_at_once(concurrency, run.shard_size))
                 key = layout.run_file(run.run_id, "environment.json")
                 if not await self._store.exists(key):
                     await self._store.put(
@@ -233,22 +229,23 @@ class BackendSession:
 
             measured = MeasuredRunner(runner, self._telemetry)
             handlers = ShardHandlers(self._bus, self._store, measured, self._held.claim.agent_id, on_run)
-            intake = ShardIntake(self._broker, self._bus, self._held.claim.backend_id, infer)
+            intake = ShardIntake(self._bus, self._held.claim.backend_id, infer, runner)
             lost = asyncio.create_task(backend.wait_lost())
             tidying = asyncio.create_task(_tidy_always(handlers))
-            self._show("serving", concurrency=concurrency, detail="")
+            self._show("serving", concurrency=runner.slots, detail="")
             try:
                 async with intake:
-                    return await self._until_unwanted(lost)
+                    return await self._until_unwanted(lost, runner)
             finally:
                 lost.cancel()
                 tidying.cancel()
                 with suppress(Unavailable, TimeoutError):  # what stays is found by the next session
                     await asyncio.wait_for(handlers.tidy(), LOOK_EVERY_S)
 
-    async def _until_unwanted(self, lost: asyncio.Task[BackendLost]) -> str:
+    async def _until_unwanted(self, lost: asyncio.Task[BackendLost], runner: SessionRunner) -> str:
         while True:
             await asyncio.wait([lost], timeout=LOOK_EVERY_S)
+            self.info = self.info.model_copy(update={"concurrency": runner.slots})
             if lost.done():
                 raise lost.result()
             if self._held.lost.is_set():

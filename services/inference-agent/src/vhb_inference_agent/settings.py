@@ -34,6 +34,9 @@ class AgentSettings(BaseSettings):
     """Backends without a device that run on this host at once."""
     remote_slots: int = Field(16, ge=1)
     """Backends elsewhere (remote APIs) fed by this agent at once."""
+    most_in_flight: int = Field(256, ge=1)
+    """Requests in flight to one backend at most, where neither the model entry nor the backend gives a cap. How many
+    there are is found by measuring."""
     idle_s: float = Field(60, ge=0)
     """How long a backend nobody wants is kept warm, unless another one needs its place."""
     telemetry_s: float = Field(1.0, gt=0, le=60)

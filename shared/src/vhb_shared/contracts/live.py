@@ -24,6 +24,8 @@ class ShardProgress(Live):
     samples: int
     counts: OutcomeCounts
     agent_id: str
+    concurrency: int = 0
+    """Requests in flight that the backend is allowed now, over all its shards."""
 
 
 class BackendTelemetry(Live):

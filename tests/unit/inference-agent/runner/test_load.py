@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from vhb_inference_agent.runner import checkpoint_log, media
+from vhb_inference_agent.runner.adaptive import AdaptiveLimit
 from vhb_inference_agent.runner.in_flight import Owner
 from vhb_inference_agent.runner.pause import Pause
 from vhb_inference_agent.runner.slots import Line, Slots
@@ -52,11 +53,12 @@ async def test_an_earlier_shard_goes_first_and_leaves_no_place_empty(desk, endpo
 
 async def test_places_of_cancelled_requests_are_not_lost(desk) -> None:
     pause = Pause(desk._emit, "agent-1")
-    slots = Slots(2, pause)
+    slots = Slots(AdaptiveLimit(2), pause)
     early, late = slots.line(Owner("j", "a")), slots.line(Owner("j", "b"))
 
     async def hold(line: Line) -> None:
-        async with line.slot():
+        async with line.slot() as slot:
+            await slot.take()
             await asyncio.sleep(60)
 
     tasks = [asyncio.create_task(hold(line)) for line in (late, late, late, early)]
@@ -67,8 +69,11 @@ async def test_places_of_cancelled_requests_are_not_lost(desk) -> None:
     tasks[3].cancel()  # holds the place the first one gave back
     tasks[1].cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    async with asyncio.timeout(1), early.slot(), late.slot():
-        assert not slots._free
+    assert slots.in_flight == 0
+    async with asyncio.timeout(1), early.slot() as first, late.slot() as second:
+        await first.take()
+        await second.take()
+        assert slots.in_flight == 2
 
 
 async def test_a_place_is_free_while_a_request_waits_for_its_retry(desk, endpoint) -> None:

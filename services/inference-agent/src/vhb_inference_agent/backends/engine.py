@@ -46,8 +46,8 @@ class EngineAdapter(BackendAdapter):
     """Whether `/v1/models` names what is served."""
     version_path: ClassVar[str | None] = None
     """Where it tells its `version`."""
-    concurrency: ClassVar[int] = 32
-    """Requests in flight where the entry gives no cap: the engine batches by itself."""
+    concurrency: ClassVar[int | None] = None
+    """The most requests in flight where the entry gives no cap; None: the agent finds how many the engine can use."""
 
     def validate(self, model: ModelEntry, environ: Mapping[str, str] | None = None) -> list[str]:
         """See `BackendAdapter.validate`."""

@@ -41,7 +41,7 @@ class TransformersBackend(EngineAdapter):
     # Its list of models is that of the hub's cache: empty for a folder, an error where there is no cache.
     lists_models: ClassVar[bool] = False
     # More than one in flight only waits in the server: one is computed, one is on its way.
-    concurrency: ClassVar[int] = 2
+    concurrency: ClassVar[int | None] = 2
     environment_variables: ClassVar[Mapping[str, str]] = {"HF_HUB_DISABLE_TELEMETRY": "1"}
     reserved: ClassVar[Mapping[str, str]] = {
         "force-model": "say `model` in the entry itself",

@@ -1,7 +1,7 @@
 """How far a shard is, said about once a second while it takes that long."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from vhb_inference_agent.runner.pause import Pause
@@ -20,13 +20,17 @@ class Progress:
         work: which shard.
         agent_id: who answers it.
         samples: in the shard.
+        concurrency: requests in flight that the backend is allowed at a moment.
     """
 
-    def __init__(self, live: Pause, work: InferShard, agent_id: str, samples: int) -> None:
+    def __init__(
+        self, live: Pause, work: InferShard, agent_id: str, samples: int, concurrency: Callable[[], int]
+    ) -> None:
         self._live = live
         self._work = work
         self._agent_id = agent_id
         self._samples = samples
+        self._concurrency = concurrency
 
     @asynccontextmanager
     async def shown(self, answers: Mapping[int, Answer]) -> AsyncIterator[None]:
@@ -55,5 +59,6 @@ class Progress:
                     samples=self._samples,
                     counts=OutcomeCounts.of(answer.outcome for answer in list(answers.values())),
                     agent_id=self._agent_id,
+                    concurrency=self._concurrency(),
                 )
             )

@@ -12,6 +12,7 @@ import httpx2
 from openai import APIConnectionError, APIStatusError, AsyncOpenAI, AsyncStream, DefaultAioHttpClient
 
 from vhb_inference_agent.endpoint import Endpoint, RunningBackend
+from vhb_inference_agent.runner.adaptive import work_of
 from vhb_inference_agent.runner.failures import RequestFailed
 from vhb_inference_agent.runner.in_flight import InFlight
 from vhb_inference_agent.runner.replies import Reply, read_events, read_object
@@ -91,13 +92,17 @@ class Requester:
             if reply is not None or failure is None:
                 break
             if failure.kind == "connection" and await self._backend.after_connection_error():
+                slot.restarted()
                 budget.attempts -= 1
                 first_started = None if budget.attempts == 0 else first_started
                 continue
+            slot.failed(failure, limits.max_wait_s)
             wait_s = budget.wait_after(failure)
             if wait_s is None:
                 break
             await slot.wait(wait_s)
+        if reply is not None:
+            slot.answered(ended - started, work_of(reply.prompt_tokens, reply.completion_tokens))
         ttft_at = reply.first_token_at if reply else None
         return Asked(
             reply=reply,

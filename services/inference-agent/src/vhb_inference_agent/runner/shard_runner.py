@@ -8,8 +8,11 @@ from pathlib import Path
 from types import TracebackType
 
 from vhb_inference_agent.endpoint import RunningBackend
+from vhb_inference_agent.runner.adaptive import AdaptiveLimit
+from vhb_inference_agent.runner.backlog import Backlog, ShardBacklog
 from vhb_inference_agent.runner.checkpoint import Checkpoint
 from vhb_inference_agent.runner.checkpoint_log import Entry, remove_logs, shards_of
+from vhb_inference_agent.runner.engine_watch import watch_engine
 from vhb_inference_agent.runner.in_flight import InFlight, Owner
 from vhb_inference_agent.runner.media import ImageEncoder, LocalCopies
 from vhb_inference_agent.runner.parts import completed, decode_part, encode_part
@@ -42,7 +45,7 @@ class ShardRunner:
         checkpoints: folder of local checkpoints; outlives this process, and is shared by the agents of a host.
         agent_id: who we are, in events.
         emit: publishes live messages.
-        concurrency: requests in flight at most, over all shards.
+        concurrency: requests in flight at most, over all shards; how many there are is found by measuring.
         known: finds answers that earlier runs got; None: everything is asked.
     """
 
@@ -69,23 +72,41 @@ class ShardRunner:
         self.in_flight = InFlight()
         """What is being asked just now; for telemetry."""
         self._requester = Requester(backend, concurrency, self.in_flight)
-        self._slots = Slots(concurrency, self._pause)
+        self._control = AdaptiveLimit(concurrency)
+        self._slots = Slots(self._control, self._pause)
+        self._backlog = Backlog(self._slots)
+        self._most = concurrency
+        self._watch: asyncio.Task[None] | None = None
         # Two: the log goes on being written while it is synchronised.
         self._log_threads = ThreadPoolExecutor(2, thread_name_prefix="checkpoint")
 
     @property
     def slots(self) -> int:
         """Requests in flight allowed now."""
-        return self._slots.concurrency
+        return self._control.limit
 
     async def __aenter__(self) -> "ShardRunner":
+        if self._most > 1:
+            self._watch = asyncio.create_task(watch_engine(self._backend, self._slots))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
         await self._requester.aclose()
         self._log_threads.shutdown(wait=False)
+
+    @property
+    def shards_in_hand(self) -> int:
+        """Shards that are being answered."""
+        return self._backlog.shards
+
+    async def until_hungry(self) -> None:
+        """Returns when the questions in hand will be asked sooner than another shard could be had."""
+        await self._backlog.until_hungry()
 
     async def answer(
         self, run: RunSpec, work: InferShard, should_stop: Callable[[], bool], *, round: int = 0
@@ -105,7 +126,7 @@ class ShardRunner:
             BackendLost: the backend cannot be brought back; the checkpoint stays.
             NotFound: the data set is not in storage.
         """
-        answering = asyncio.create_task(self._answer(run, work, round))
+        answering = asyncio.create_task(self._in_hand(run, work, round))
         try:
             while not answering.done():
                 if should_stop():
@@ -134,7 +155,11 @@ class ShardRunner:
     def _checkpoint(self, work: InferShard, round: int) -> Checkpoint:
         return Checkpoint(self._checkpoints, self._agent_id, self._store, self._pause, self._log_threads, work, round)
 
-    async def _answer(self, run: RunSpec, work: InferShard, round: int) -> RunShardCompleted:
+    async def _in_hand(self, run: RunSpec, work: InferShard, round: int) -> RunShardCompleted:
+        with self._backlog.shard(min(run.shard_size, run.samples)) as backlog:
+            return await self._answer(run, work, round, backlog)
+
+    async def _answer(self, run: RunSpec, work: InferShard, round: int, backlog: ShardBacklog) -> RunShardCompleted:
         started = time.monotonic()
         line = self._slots.line(Owner(work.job_id, work.run_id))
         samples = await self._pause.until_done(
@@ -147,19 +172,21 @@ class ShardRunner:
         async with self._checkpoint(work, round) as checkpoint:
             answers |= _resumed(await checkpoint.load(), questions, answers, round)
             answers |= await self._reused(run, round, [each for each in questions if each.index not in answers])
-            progress = Progress(self._pause, work, self._agent_id, len(questions))
+            progress = Progress(self._pause, work, self._agent_id, len(questions), lambda: self.slots)
             workers = Workers(
                 run=run,
                 job_id=work.job_id,
                 backend=self._backend,
                 requester=self._requester,
                 line=line,
+                backlog=backlog,
                 images=self._images,
                 pause=self._pause,
                 checkpoint=checkpoint,
                 answers=answers,
             )
             missing = [question for question in questions if question.index not in answers]
+            backlog.unasked = len(missing)
             async with progress.shown(answers):
                 await workers.answer_all(missing)
             part = await asyncio.to_thread(encode_part, answers.values())

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from vhb_inference_agent.backends.registry import backend_adapter
 from vhb_inference_agent.endpoint import BackendLost, RunningBackend
+from vhb_inference_agent.runner.backlog import ShardBacklog
 from vhb_inference_agent.runner.checkpoint import Checkpoint
 from vhb_inference_agent.runner.failures import RequestFailed
 from vhb_inference_agent.runner.media import ImageEncoder
@@ -16,6 +17,9 @@ from vhb_inference_agent.runner.slots import Line
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.results import Answer
 
+MOST_WORKERS = 1024
+"""Of one shard. Most wait for the right to render their question, and hold nothing until then."""
+
 
 class Workers:
     """Answers questions concurrently. Each answer is in the checkpoint before the next question takes its place.
@@ -26,6 +30,7 @@ class Workers:
         backend: the backend that answers.
         requester: asks it.
         line: where requests queue for a place in flight.
+        backlog: told of each question that is asked.
         images: encodes images.
         pause: waits out silent storage.
         checkpoint: keeps answers.
@@ -40,6 +45,7 @@ class Workers:
         backend: RunningBackend,
         requester: Requester,
         line: Line,
+        backlog: ShardBacklog,
         images: ImageEncoder,
         pause: Pause,
         checkpoint: Checkpoint,
@@ -50,6 +56,7 @@ class Workers:
         self._backend = backend
         self._requester = requester
         self._line = line
+        self._backlog = backlog
         self._images = images
         self._pause = pause
         self._checkpoint = checkpoint
@@ -64,12 +71,10 @@ class Workers:
         Raises:
             BackendLost: the backend cannot be brought back.
         """
-        # A few more workers than places: a request is rendered and its images read while it waits for its place.
-        count = min(len(questions), self._line.concurrency + max(2, self._line.concurrency // 4))
         rest = iter(questions)
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(count):
+                for _ in range(min(len(questions), MOST_WORKERS)):
                     group.create_task(self._work_through(rest))
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
@@ -79,15 +84,17 @@ class Workers:
             self._answers[question.index] = await self._answer(question)
 
     async def _answer(self, question: Question) -> Answer:
-        replica = self._backend.replica
-        try:
-            if question.problem is not None:
-                raise RequestFailed("sample", question.problem)
-            body = await self._body(question)
-        except RequestFailed as failure:
-            return unasked(question, failure.detail, replica=replica)
-        limits = self._run.model.retries
         async with self._line.slot() as slot:
+            try:
+                if question.problem is not None:
+                    raise RequestFailed("sample", question.problem)
+                body = await self._body(question)
+            except RequestFailed as failure:
+                self._backlog.asked()
+                return unasked(question, failure.detail, replica=self._backend.replica)
+            await slot.take()
+            self._backlog.asked()
+            limits = self._run.model.retries
             asked = await self._requester.ask(body, limits, slot)
             answer = answer_to(
                 question,

@@ -1,0 +1,93 @@
+"""Pulls messages one at a time, when asked to: for work that is taken only as far as there is room for it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Generic, TypeVar
+
+import structlog
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from pydantic import BaseModel
+
+from vhb_shared.bus.client import Bus
+from vhb_shared.bus.handling import Handling
+from vhb_shared.contracts.topology import Consumer
+
+M = TypeVar("M", bound=BaseModel)
+log = structlog.get_logger(__name__)
+
+FETCH_S = 1.0
+"""How long one request to the server stays open; stopping takes as long."""
+_PAUSE_S = 0.5
+
+
+class Puller(Generic[M]):
+    """Handles a durable's messages, each in a task of its own: `async with`; all are over or handed back afterwards.
+
+    Args:
+        bus: the connection.
+        consumer: the durable.
+        handling: what is done with each message.
+        until_wanted: returns when another message is wanted; told how many are in hand.
+    """
+
+    def __init__(
+        self, bus: Bus, consumer: Consumer, handling: Handling[M], until_wanted: Callable[[int], Awaitable[None]]
+    ) -> None:
+        self._bus = bus
+        self._consumer = consumer
+        self._handling = handling
+        self._until_wanted = until_wanted
+        self._in_hand: set[asyncio.Task[None]] = set()
+        self._fetching: asyncio.Future[Msg | None] | None = None
+        self._pulling: asyncio.Task[None] | None = None
+        self._subscription: JetStreamContext.PullSubscription | None = None
+
+    async def __aenter__(self) -> "Puller[M]":
+        self._pulling = asyncio.create_task(self._pull(), name=f"pull {self._consumer.durable}")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._pulling is not None
+        self._pulling.cancel()
+        for task in self._in_hand:
+            task.cancel()
+        await asyncio.gather(self._pulling, *self._in_hand, return_exceptions=True)
+        # The server may be sending a message just now: nobody should have to wait until it is missed.
+        late = await self._fetching if self._fetching is not None else None
+        if late is not None:
+            with suppress(NatsError, OSError):
+                await late.nak()
+        if self._subscription is not None:
+            with suppress(NatsError, OSError):
+                await self._subscription.unsubscribe()
+
+    async def _pull(self) -> None:
+        while True:
+            await self._until_wanted(len(self._in_hand))
+            self._fetching = asyncio.ensure_future(self._fetch())
+            message = await asyncio.shield(self._fetching)
+            self._fetching = None
+            if message is not None:
+                task = asyncio.create_task(self._handling.consume(message))
+                self._in_hand.add(task)
+                task.add_done_callback(self._in_hand.discard)
+
+    async def _fetch(self) -> Msg | None:
+        try:
+            if self._subscription is None:
+                self._subscription = await self._bus.js.pull_subscribe_bind(
+                    consumer=self._consumer.durable, stream=self._consumer.stream
+                )
+            return (await self._subscription.fetch(1, timeout=FETCH_S))[0]
+        except TimeoutError:
+            return None  # nothing there
+        except (NatsError, OSError) as error:
+            log.debug("pull_waits", consumer=self._consumer.durable, error=str(error) or type(error).__name__)
+            await asyncio.sleep(_PAUSE_S)
+            return None
