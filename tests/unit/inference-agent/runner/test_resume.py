@@ -92,7 +92,7 @@ async def test_changed_requests_are_asked_again(desk, endpoint) -> None:
 async def test_segments_survive_the_loss_of_the_host(desk, endpoint, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("vhb_inference_agent.runner.checkpoint.UPLOAD_EVERY_S", 0.05)
     run = desk.run(await store_samples(desk.store, 64))
-    kept = await interrupted(desk, endpoint, run, answered=40, linger_s=0.5)
+    kept = await interrupted(desk, endpoint, run, answered=40, linger_s=2)
     prefix = layout.checkpoint_shard_prefix("run", 0)
     assert [info async for info in desk.store.list(prefix)]
     desk.state_dir = tmp_path / "another-host"
