@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from vhb_shared.contracts.job import ModelEntry
     from vhb_shared.registry.plugins import PluginKind
     from vhb_shared.registry.registry import Registry
 
@@ -34,8 +35,9 @@ def list_models(beside: Beside = None) -> None:
     rows = []
     for name, known in _registry(beside).models.items():
         entry = known.entry
-        rows.append((name, entry.backend or "", entry.served_model, known.origin, entry.description or ""))
-    _table(("name", "backend", "model", "from", "description"), rows)
+        about = (entry.description or "").partition(" Memory")[0]
+        rows.append((name, entry.backend or "", entry.served_model, _needs(entry), known.origin, about))
+    _table(("name", "backend", "model", "needs", "from", "description"), rows)
 
 
 @models.command("show")
@@ -128,6 +130,15 @@ def show_environment(name: NameArgument) -> None:
 
     kind = environment_type(name)
     _yaml(kind.capabilities)
+
+
+def _needs(entry: "ModelEntry") -> str:
+    """What a model needs of a host, in a few words."""
+    wanted = entry.resources
+    memory = "" if wanted.gpu_memory_gib is None else f" of {wanted.gpu_memory_gib:g} GiB"
+    words = [f"{wanted.gpus} GPU{'s' * (wanted.gpus > 1)}{memory}"] if wanted.gpus else []
+    words += [f"{wanted.memory_gib:g} GiB"] if wanted.memory_gib else []
+    return ", ".join(words)
 
 
 def _registry(beside: Path | None) -> "Registry":
