@@ -143,7 +143,7 @@ class _Checks:
                 continue  # said already
             if task.response_schema is not None and not keeps_schemas(model):
                 self._say(
-                    run.loc,
+                    (*tasks[run.task][1], "response_schema") if self._spec.models and not self._spec.runs else run.loc,
                     f"task {run.task!r} has a `response_schema`, which backend {model.backend} of model {run.model!r} "
                     "cannot keep: use another backend, or list `runs` without this pair.",
                 )
