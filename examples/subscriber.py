@@ -133,7 +133,7 @@ async def main() -> None:
         disconnected_cb=lost,
         reconnected_cb=back,
         error_cb=ignore,
-        **login,
+        **{key: login[key] for key in ("user", "password", "inbox_prefix") if key in login},
     )
     print(f"following {url}", flush=True)
     reader = asyncio.current_task()

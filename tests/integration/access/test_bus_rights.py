@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+import os
+import sys
+from pathlib import Path
 
 import pytest
 from bus_server import RoleServer
@@ -146,3 +149,26 @@ async def test_requests_of_one_user_stay_its_own(server: RoleServer) -> None:
         await one.nc.publish(subjects.event("job", "x"), b"{}")
         with pytest.raises(asyncio.TimeoutError):
             await heard.next_msg(timeout=0.3)
+
+
+async def test_the_outside_subscriber_reads_through_a_consumer_that_exists(server: RoleServer) -> None:
+    example = Path(__file__).parents[3] / "examples" / "subscriber.py"
+    env = os.environ | {
+        "VHB_NATS_URL": server.url,
+        "VHB_NATS_CREDS": str(server.layout.nats / "subscriber.json"),
+        "PYTHONUNBUFFERED": "1",
+    }
+    event = events.JobRejected(job_id="job", name="a name", problems=("a reason",))
+    async with server.bus("scheduler") as bus:
+        await bus.publish(event)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, example, "--durable", topology.SUBSCRIBER.durable, env=env, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            while b"a reason" not in (line := await process.stdout.readline()):
+                assert line, "it ended"
+    finally:
+        process.terminate()
+        await process.wait()

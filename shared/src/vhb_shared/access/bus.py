@@ -211,7 +211,8 @@ def _operator() -> Rights:
 
 
 def _subscriber() -> Rights:
-    return Rights(publish=_HISTORY, subscribe=(subjects.ALL_EVENTS,))
+    own = (subject for subject in _consume(topology.SUBSCRIBER) if not subject.startswith("vhb."))
+    return Rights(publish=(*_HISTORY, *own), subscribe=(subjects.ALL_EVENTS,))
 
 
 _RIGHTS = {

@@ -126,10 +126,13 @@ EVALUATOR_RUN_FAILED = _on("evaluator", RunInferenceFailed.what)
 REPORTER_RUN = _on("reporter", RunEvaluationCompleted.what)
 REPORTER_JOB = _on("reporter", JobEvaluated.what)
 
+SUBSCRIBER = Consumer(stream=EVENTS, durable="subscriber--events", subject=subjects.ALL_EVENTS)
+"""For an outside system that may make no consumer of its own: it goes on where it stopped."""
+
 CONSUMERS: tuple[Consumer, ...] = (
     SCHEDULER_SUBMIT, SCHEDULER_CANCEL, SCHEDULER_RETRY, SCHEDULER_REUSED, SCHEDULER_STARTED, SCHEDULER_SHARD,
     SCHEDULER_BACKEND_FAILED, SCHEDULER_EVALUATED, SCHEDULER_EVALUATION_FAILED, SCHEDULER_RUN_REPORTED,
-    SCHEDULER_JOB_REPORTED, SCHEDULER_ADVISORIES, REUSE,
+    SCHEDULER_JOB_REPORTED, SCHEDULER_ADVISORIES, REUSE, SUBSCRIBER,
     EVALUATOR_SHARD, EVALUATOR_RUN, EVALUATOR_RUN_FAILED, REPORTER_RUN, REPORTER_JOB,
 )  # fmt: skip
 
