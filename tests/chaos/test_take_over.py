@@ -17,15 +17,23 @@ MOST_EXTRA = CONCURRENCY + 8
 GOES_ON_WITHIN_S = 20
 
 
-def serving_agent(stack: Stack) -> int:
-    """Process id of the agent that holds the claim."""
+def agents(stack: Stack) -> dict[str, int]:
+    """Agent -> process id. Asked before the job starts: the first connection of a process takes its time."""
 
-    async def find() -> int:
+    async def find() -> dict[str, int]:
+        async with connected(settings(None, stack.workdir)) as connection:
+            return {found.agent_id: found.pid for found in await connection.bus.agents.values(AgentInfo)}
+
+    return asyncio.run(find())
+
+
+def holder(stack: Stack) -> str:
+    """The agent that holds the claim."""
+
+    async def find() -> str:
         async with connected(settings(None, stack.workdir)) as connection:
             (claim,) = await connection.bus.claims.values(Claim)
-            found = await connection.bus.agents.get(claim.agent_id, AgentInfo)
-            assert found is not None
-            return found[0].pid
+            return claim.agent_id
 
     return asyncio.run(find())
 
@@ -36,10 +44,13 @@ def test_the_other_agent_takes_over(
     how: signal.Signals, endpoint: EndpointProcess, job: Path, undisturbed: Results, tmp_path: Path
 ) -> None:
     with running(tmp_path / "work", "--agents=2") as stack:
+        wait_until(lambda: len(agents(stack)) == 2, 30, "two agents")
+        pids, supervisor = agents(stack), stack.pid
         before = asked(endpoint)
         job_id = stack.submit(job)
+        wait_until(lambda: asked(endpoint) > before, 60, "a request")
+        victim = pids[holder(stack)]
         wait_until(lambda: asked(endpoint) - before >= 100, 60, "100 requests")
-        victim, supervisor = serving_agent(stack), stack.pid
         os.kill(supervisor, signal.SIGSTOP)  # nobody starts it anew
         try:
             os.kill(victim, how)

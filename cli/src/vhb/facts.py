@@ -87,4 +87,5 @@ async def _paused(connection: Connection, job_id: str) -> str | None:
     except (NotFoundError, ValidationError, json.JSONDecodeError, TimeoutError, NatsError):
         return None
     age = time.time() - message.time.timestamp() if message.time is not None else FRESH_S
-    return f"{notice.source} {notice.message}" if notice.level != "info" and age < FRESH_S else None
+    paused = notice.level != "info" and notice.message.startswith("paused:")  # others are about a backend, and known
+    return f"{notice.source} {notice.message}" if paused and age < FRESH_S else None
