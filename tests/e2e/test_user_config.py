@@ -35,7 +35,7 @@ def test_rows_are_runs(place: Path, endpoint: EndpointProcess, tmp_path: Path) -
     ]
     write_csv(here / "user_config.csv", COLUMNS, rows)
 
-    done = vhb("run", here / "user_config.csv", "--out", tmp_path / "out", cwd=place)
+    done = vhb("run", here / "user_config.csv", "--no-reuse", "--out", tmp_path / "out", cwd=place)
     assert "user_config" in done.stderr
     runs = {n: tmp_path / f"out/runs/row-{n}__модель__демо" for n in range(1, 6)}
     ids = {n: [row["id"] for row in table(run / "answers.csv")] for n, run in runs.items()}
