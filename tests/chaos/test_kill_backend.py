@@ -35,6 +35,7 @@ def test_a_killed_backend_comes_back(kind: str, stack: Stack, tmp_path: Path) ->
         json.dumps(
             {
                 "name": "echo",
+                "reuse": False,
                 "models": [
                     {
                         "name": "slow-echo",
