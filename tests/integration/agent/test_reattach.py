@@ -17,7 +17,8 @@ from vhb_inference_agent.environments.base import (
     EnvironmentSettings,
     EnvironmentSpec,
 )
-from vhb_inference_agent.opened import Adopted, OpenedBackend
+from vhb_inference_agent.opened import OpenedBackend
+from vhb_inference_agent.placed import Adopted
 from vhb_inference_agent.reattach import reattach
 from vhb_inference_agent.resources.pool import ResourcePool
 from vhb_inference_agent.resources.room import Lease

@@ -13,7 +13,8 @@ from vhb_inference_agent.claims import HeldClaim
 from vhb_inference_agent.endpoint import RunningBackend
 from vhb_inference_agent.host import HostEnvironments, describe_host
 from vhb_inference_agent.lookups import LookupHandlers
-from vhb_inference_agent.opened import Adopted, OpenedBackend
+from vhb_inference_agent.opened import OpenedBackend
+from vhb_inference_agent.placed import Adopted
 from vhb_inference_agent.reattach import drop_old_claims, reattach
 from vhb_inference_agent.resources.pool import ResourcePool
 from vhb_inference_agent.runner.reuse import KnownAnswers

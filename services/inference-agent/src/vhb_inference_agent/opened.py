@@ -5,11 +5,8 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self
-
-import structlog
+from typing import Any, Self
 
 from vhb_inference_agent.backends.base import BackendAdapter
 from vhb_inference_agent.endpoint import BackendLost, Endpoint
@@ -24,6 +21,7 @@ from vhb_inference_agent.environments.base import (
 )
 from vhb_inference_agent.launching import complete
 from vhb_inference_agent.manifest import describe
+from vhb_inference_agent.placed import Adopted, Keep, Placed
 from vhb_inference_agent.readiness import TAIL_LINES, Readiness
 from vhb_inference_agent.resources.room import Lease
 from vhb_inference_agent.restarts import Deaths, RestartPolicy
@@ -31,37 +29,11 @@ from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.job import ModelEntry
 from vhb_shared.contracts.state import Device
 
-log = structlog.get_logger(__name__)
-
-_STOP_TRIES = 8
-_STOP_PAUSE_S = 0.5
 _READ_LINES = 400
 """What is searched for the reason of a death: an engine's root cause stands far above its last line."""
 _NOTICE_S = 1.0
 """A connection can break before the system says that the process is gone: wait this long for the news. For as long
 after a restart, a connection error is taken to be that death's."""
-
-
-class Keep(Protocol):
-    """Writes down what runs, so that the agent's next life finds it."""
-
-    async def save(self, handle: EnvironmentHandle, spec: EnvironmentSpec, manifest: Mapping[str, Any]) -> None:
-        """It runs, or is known better. Raises nothing: without it the backend ends with the agent, that is all."""
-        ...
-
-    async def drop(self) -> None:
-        """It is gone. Raises nothing."""
-        ...
-
-
-@dataclass(frozen=True)
-class Adopted:
-    """What a former life of the agent started and this one recovered."""
-
-    spec: EnvironmentSpec
-    handle: EnvironmentHandle
-    manifest: Mapping[str, Any]
-    """Empty when it never answered."""
 
 
 class OpenedBackend:
@@ -105,9 +77,8 @@ class OpenedBackend:
         self._stop_grace_s, self._clock = stop_grace_s, clock
         self._died_at: float | None = None
         self._down_s = 0.0
-        self._spec: EnvironmentSpec | None = None
-        self._handle: EnvironmentHandle | None = None
-        self._endpoint: Endpoint | None = None
+        self._placed: Placed | None = None
+        self._elsewhere: Endpoint | None = None
         self._manifest: dict[str, Any] = {}
         self._restarts = 0
         self._ready_at = float("-inf")
@@ -120,8 +91,9 @@ class OpenedBackend:
     @property
     def endpoint(self) -> Endpoint:
         """Where it answers now; changes with a restart."""
-        assert self._endpoint is not None, "not entered"
-        return self._endpoint
+        endpoint = self._elsewhere if self._placed is None else self._placed.endpoint
+        assert endpoint is not None, "not entered"
+        return endpoint
 
     @property
     def replica(self) -> str:
@@ -136,30 +108,17 @@ class OpenedBackend:
     @property
     def handle(self) -> EnvironmentHandle | None:
         """What runs now; None for an existing server."""
-        return self._handle
+        return None if self._placed is None else self._placed.handle
 
     async def __aenter__(self) -> Self:
         try:
-            if self._adopt is not None:
-                self._spec, self._handle = self._adopt.spec, self._adopt.handle
-                await self._go_on()
+            spec = self._adapter.launch(self._model) if self._adopt is None else self._adopt.spec
+            if spec is None:
+                self._elsewhere = self._adapter.endpoint(self._model, None, self._environ)
+                await self._adapter.check_ready(self._model, self._elsewhere)
             else:
-                self._spec = self._adapter.launch(self._model)
-                if self._spec is None:
-                    self._endpoint = self._adapter.endpoint(self._model, None, self._environ)
-                    await self._adapter.check_ready(self._model, self._endpoint)
-                else:
-                    labels = {**self._spec.labels, **self._labels}
-                    self._spec = complete(self._spec, self._model, self._lease).model_copy(update={"labels": labels})
-                    await self._bring_up()
-            if self._spec is not None:
-                self._up.set()
-                self._watch = asyncio.create_task(self._keep_up(), name=f"watch {self._model.name}")
-            if not self._manifest:
-                self._manifest = await describe(
-                    self._adapter, self._model, self._environment, self._spec, self._endpoint, self._devices
-                )
-                await self._write_down()
+                await self._place(spec)
+            await self._describe()
         except EnvironmentFailed as error:
             await self._close()
             raise BackendLost(error.failure, error.log_tail) from error
@@ -209,9 +168,7 @@ class OpenedBackend:
 
     async def logs(self, lines: int = TAIL_LINES) -> tuple[str, ...]:
         """The last lines of its output; empty for an existing server."""
-        if self._environment is None or self._handle is None:
-            return ()
-        return await self._environment.logs(self._handle, lines)
+        return () if self._placed is None else await self._placed.logs(lines)
 
     @property
     def up(self) -> bool | None:
@@ -221,13 +178,11 @@ class OpenedBackend:
     @property
     def memory_limit(self) -> int | None:
         """Bytes of memory that its environment allows it; None without a limit."""
-        return None if self._spec is None else self._spec.memory_bytes
+        return None if self._placed is None else self._placed.spec.memory_bytes
 
     async def stats(self) -> Stats | None:
         """What its processes use now; None for an existing server."""
-        if self._environment is None or self._handle is None:
-            return None
-        return await self._environment.stats(self._handle)
+        return None if self._placed is None else await self._placed.stats()
 
     async def answers(self) -> bool:
         """Whether it answers its health check now."""
@@ -236,23 +191,53 @@ class OpenedBackend:
         except BackendLost:
             return False
 
-    async def _keep_up(self) -> None:
+    async def _place(self, spec: EnvironmentSpec) -> None:
+        """Has it running and answering, and watched from then on."""
+        if self._environment is None:
+            message = f"The backend of {self._model.name} ({self._adapter.name}) needs an environment on this agent."
+            raise BackendLost(Failure(kind="environment_failed", message=message))
+        if self._adopt is None:
+            spec = complete(spec, self._model, self._lease)
+            spec = spec.model_copy(update={"labels": {**spec.labels, **self._labels}})
+        readiness = Readiness(self._adapter, self._model, spec, self._environ, self._progress, self._clock)
+        placed = Placed(self._environment, readiness, stop_grace_s=self._stop_grace_s, keep=self._keep)
+        self._placed = placed
+        ended = None if self._adopt is None else await placed.adopt(self._adopt)
+        if ended is not None:
+            await self._count_death(ended, await placed.logs(_READ_LINES))
+        if self._adopt is None or ended is not None:
+            await self._bring_up(placed)
+        self._manifest = placed.manifest
+        self._up.set()
+        self._watch = asyncio.create_task(self._keep_up(placed), name=f"watch {self._model.name}")
+
+    async def _describe(self) -> None:
+        if self._manifest:
+            return
+        spec = None if self._placed is None else self._placed.spec
+        self._manifest = await describe(
+            self._adapter, self._model, self._environment, spec, self.endpoint, self._devices
+        )
+        if self._placed is not None:
+            self._placed.manifest = self._manifest
+            await self._placed.write_down()
+
+    async def _keep_up(self, placed: Placed) -> None:
         """Waits for its death and brings it back, until it is lost."""
-        assert self._environment is not None
         try:
             while True:
-                assert self._handle is not None
-                ended, hung = await self._until_dead(self._environment, self._handle)
+                self._hung = asyncio.get_running_loop().create_future()
+                ended, hung = await placed.until_dead(self._hung)
                 self._died_at = self._clock()
                 self._dead.set()
                 self._up.clear()
-                tail = await self.logs(_READ_LINES)
+                tail = await placed.logs(_READ_LINES)
                 words = ended.words if hung is None else f"hangs ({hung})"
                 self._progress(f"the backend of {self._model.name} {words}; starting it again")
                 if hung is not None:
-                    await self._stop()  # requests that wait for it must break off now, not after the delay
+                    await placed.stop()  # requests that wait for it must break off now, not after the delay
                 await self._count_death(ended, tail, hung)
-                await self._bring_up()
+                await self._bring_up(placed)
                 self._restarts += 1
                 self._ready_at = self._clock()
                 self._down_s += self._ready_at - self._died_at
@@ -264,55 +249,15 @@ class OpenedBackend:
         except Exception as error:
             self._lose(BackendLost(Failure(kind="backend_died", message=f"{self._model.name}: {error}")))
 
-    async def _until_dead(self, environment: Environment, handle: EnvironmentHandle) -> tuple[Exit, str | None]:
-        """How it ended, and why it is taken to hang where it did not end by itself."""
-        hung: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._hung = hung
-        exiting = asyncio.ensure_future(environment.wait_exit(handle))
-        try:
-            waits: list[asyncio.Future[Any]] = [exiting, hung]
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            return (exiting.result(), None) if exiting.done() else (Exit(), hung.result())
-        finally:
-            exiting.cancel()
-            hung.cancel()
-
-    async def _go_on(self) -> None:
-        """Waits for what was adopted; what died meanwhile is started again."""
-        assert self._adopt is not None and self._handle is not None
-        environment = self._place()
-        self._manifest = dict(self._adopt.manifest)
-        try:
-            ended = await self._until_ready(environment, self._handle)
-        except EnvironmentFailed as error:
-            raise BackendLost(error.failure, error.log_tail) from error
-        if ended is not None:
-            await self._count_death(ended, await self.logs())
-            await self._bring_up()
-
-    async def _write_down(self) -> None:
-        if self._keep is not None and self._spec is not None and self._handle is not None:
-            await self._keep.save(self._handle, self._spec, self._manifest)
-
     def _lose(self, lost: BackendLost) -> None:
         self._lost = lost
         self._over.set()
 
-    async def _bring_up(self) -> None:
-        """Prepares, starts, waits until it answers. Being killed on the way counts as a death and is repeated."""
-        assert self._spec is not None
-        environment = self._place()
+    async def _bring_up(self, placed: Placed) -> None:
+        """Starts it until it answers. Being killed on the way counts as a death and is repeated."""
         try:
-            while True:
-                # What is started again later is what was prepared first, whatever a tag means by then.
-                self._spec = await environment.prepare(self._spec, self._progress)
-                await self._stop()
-                self._handle = await environment.start(self._spec)
-                await self._write_down()
-                ended = await self._until_ready(environment, self._handle)
-                if ended is None:
-                    return
-                tail = await self.logs(_READ_LINES)
+            while (ended := await placed.start()) is not None:
+                tail = await placed.logs(_READ_LINES)
                 if self._watch is None and (ended.signal is None or ended.out_of_memory):
                     failure = self._adapter.explain_exit(self._model, ended, tail)
                     if not failure.retryable:
@@ -321,15 +266,6 @@ class OpenedBackend:
                 await self._count_death(ended, tail)
         except EnvironmentFailed as error:
             raise BackendLost(error.failure, error.log_tail) from error
-
-    async def _until_ready(self, environment: Environment, handle: EnvironmentHandle) -> Exit | None:
-        assert self._spec is not None
-        ready = Readiness(self._adapter, self._model, self._spec, self._environ, self._progress, self._clock)
-        reached = await ready.wait(environment, handle)
-        if isinstance(reached, Exit):
-            return reached
-        self._endpoint = reached
-        return None
 
     async def _count_death(self, ended: Exit, tail: tuple[str, ...], hung: str | None = None) -> None:
         delay = self._deaths.count()
@@ -346,41 +282,6 @@ class OpenedBackend:
         """A clock that stands still while the backend is down, so that slow starts do not hide frequent deaths."""
         return (self._clock() if self._died_at is None else self._died_at) - self._down_s
 
-    def _place(self) -> Environment:
-        if self._environment is None:
-            message = f"The backend of {self._model.name} ({self._adapter.name}) needs an environment on this agent."
-            raise BackendLost(Failure(kind="environment_failed", message=message))
-        return self._environment
-
-    async def _stop(self) -> None:
-        """Its place is free when this returns. A place that is out of reach is asked again: devices must not be given
-        to others while it may still use them.
-
-        Raises:
-            EnvironmentFailed: it stayed out of reach.
-        """
-        if self._environment is None or self._handle is None:
-            return
-        for tried in range(_STOP_TRIES):
-            try:
-                await self._environment.stop(self._handle, self._stop_grace_s)
-                break
-            except EnvironmentFailed:
-                if tried == _STOP_TRIES - 1:
-                    raise
-                await asyncio.sleep(_STOP_PAUSE_S * 2**tried)
-        self._handle = None
-
-    async def _end(self) -> None:
-        try:
-            await self._stop()
-        except EnvironmentFailed as error:
-            # What was written down stays: the next life of the agent ends it.
-            log.warning("backend_not_ended", model=self._model.name, reason=str(error))
-            return
-        if self._keep is not None:
-            await self._keep.drop()
-
     async def _close(self) -> None:
         if self._watch is not None:
             self._watch.cancel()
@@ -389,8 +290,10 @@ class OpenedBackend:
         if not self._over.is_set():
             # Nobody may wait for a restart that will not come.
             self._lose(BackendLost(Failure(kind="backend_stopped", message=f"{self._model.name} was stopped.")))
+        if self._placed is None:
+            return
         # Whoever is cancelled meanwhile must not leave it running.
-        stopping = asyncio.ensure_future(self._end())
+        stopping = asyncio.ensure_future(self._placed.end())
         try:
             await asyncio.shield(stopping)
         except asyncio.CancelledError:

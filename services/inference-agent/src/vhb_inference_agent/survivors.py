@@ -83,13 +83,13 @@ class SurvivorFiles:
 
 
 class Record:
-    """Keeps one session's file up to date; see `opened.Keep`."""
+    """Keeps one session's file up to date; see `placed.Keep`."""
 
     def __init__(self, files: SurvivorFiles, claim: Claim, demand: BackendDemand, lease: Lease) -> None:
         self._files, self._claim, self._demand, self._lease = files, claim, demand, lease
 
     async def save(self, handle: EnvironmentHandle, spec: EnvironmentSpec, manifest: Mapping[str, Any]) -> None:
-        """See `opened.Keep`."""
+        """See `placed.Keep`."""
         survivor = Survivor(
             claim=self._claim,
             demand=self._demand,
@@ -104,5 +104,5 @@ class Record:
             log.warning("survivor_not_written", backend_id=self._claim.backend_id, reason=str(error))
 
     async def drop(self) -> None:
-        """See `opened.Keep`."""
+        """See `placed.Keep`."""
         await asyncio.to_thread(self._files.drop, self._claim)
