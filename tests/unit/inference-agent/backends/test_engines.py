@@ -212,7 +212,6 @@ def test_requests_hold_what_the_engine_takes() -> None:
         sent = backend_adapter(backend).request_options(model, request_parameters(model, None))
         assert (sent["temperature"], sent["seed"], sent["max_tokens"], sent["stream"]) == (0, 7, 5, True)
         assert ("stream_options" in sent) == (backend != "transformers")
-        assert ("top_p" in sent) == (backend != "sglang")
 
 
 def test_a_closed_schema_is_asked_for_strictly() -> None:

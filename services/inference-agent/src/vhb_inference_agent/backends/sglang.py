@@ -4,7 +4,7 @@ It does not run without a GPU: its command lines and its ways of answering are t
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from vhb_inference_agent.backends.arguments import options
 from vhb_inference_agent.backends.base import BackendCapabilities
@@ -80,9 +80,3 @@ class SglangBackend(EngineAdapter):
     def process_packages(self) -> tuple[str, ...]:
         """See `EngineAdapter.process_packages`."""
         return (f"sglang=={VERSION}",)
-
-    def request_options(self, model: ModelEntry, parameters: dict[str, Any]) -> dict[str, Any]:
-        """See `BackendAdapter.request_options`: a temperature of 0 is greedy, and then top_p has to be 1."""
-        if parameters.get("temperature") == 0:
-            return {key: value for key, value in parameters.items() if key != "top_p"}
-        return parameters
