@@ -29,10 +29,11 @@ class EngineAdapter(BackendAdapter):
     """An engine with a command line and weights. One file per engine says what differs."""
 
     loads_weights: ClassVar[bool] = True
-    image: ClassVar[str]
-    """What runs it where the entry names no image. Pinned: the same job starts the same engine next year."""
+    image: ClassVar[str | None]
+    """What runs it where the entry names no image, pinned: the same job starts the same engine next year. None: the
+    environment's own base image."""
     image_has_engine: ClassVar[bool] = True
-    """Whether `image` holds the engine; otherwise it is put on top, as into a process's environment."""
+    """Whether the engine is in its image; otherwise it is put on top, as into a process's environment."""
     program: ClassVar[tuple[str, ...]]
     """The start of the command line, up to the model."""
     health_path: ClassVar[str] = "/health"

@@ -30,7 +30,7 @@ class SglangBackend(EngineAdapter):
         environments=("docker", "process"), vision="yes", json_schema="yes", logprobs="yes", seed="unknown",
         metrics="yes",
     )  # fmt: skip
-    image: ClassVar[str] = f"lmsysorg/sglang:v{VERSION}"
+    image: ClassVar[str | None] = f"lmsysorg/sglang:v{VERSION}"
     program: ClassVar[tuple[str, ...]] = ("python3", "-m", "sglang.launch_server")
     # /health answers before the scheduler does; this one has it make a token.
     health_path: ClassVar[str] = "/health_generate"

@@ -33,8 +33,8 @@ class TransformersBackend(EngineAdapter):
     capabilities: ClassVar[BackendCapabilities] = BackendCapabilities(
         environments=("process", "docker"), vision="yes", json_schema="no", logprobs="no", seed="yes", metrics="no"
     )
-    # A plain Python; the engine is put on top.
-    image: ClassVar[str] = "python:3.12-slim"
+    # The environment's own base image, a plain Python; the engine is put on top.
+    image: ClassVar[str | None] = None
     image_has_engine: ClassVar[bool] = False
     program: ClassVar[tuple[str, ...]] = ("transformers", "serve")
     off: ClassVar[Off] = "no-flag"

@@ -26,7 +26,7 @@ class VllmBackend(EngineAdapter):
     capabilities: ClassVar[BackendCapabilities] = BackendCapabilities(
         environments=("docker", "process"), vision="yes", json_schema="yes", logprobs="yes", seed="yes", metrics="yes"
     )
-    image: ClassVar[str] = f"vllm/vllm-openai:v{VERSION}"
+    image: ClassVar[str | None] = f"vllm/vllm-openai:v{VERSION}"
     program: ClassVar[tuple[str, ...]] = ("vllm", "serve")
     version_path: ClassVar[str | None] = "/version"
     off: ClassVar[Off] = "no-flag"
