@@ -70,6 +70,10 @@ def _findings(workdir: Path) -> Iterator[Finding]:
         shutil.which("nvidia-smi") or "no nvidia-smi; OCR engines and remote endpoints need none",
         needed=False,
     )
+    from vhb.deployment.checks import checks
+
+    for what, ok, detail in checks(Path()):
+        yield Finding(what, ok, detail, needed=False)
     yield from _plugins()
 
 
