@@ -40,14 +40,16 @@ class RoleServer:
 
 
 @asynccontextmanager
-async def role_server(folder: Path, *, tls: str | None = None, scheme: str = "nats") -> AsyncIterator[RoleServer]:
+async def role_server(
+    folder: Path, *, tls: str | None = None, scheme: str = "nats", host: str = "127.0.0.1"
+) -> AsyncIterator[RoleServer]:
     """Started and provisioned by the provisioner's own user; gone afterwards."""
     layout = Layout(folder / "deployment")
     write_deployment(layout.root, Wishes())
     users = [json.loads(path.read_text()) for path in sorted(layout.nats.glob("*.json"))]
     runs = folder / "server"
     runs.mkdir()
-    text = nats_conf(users, tls=tls, listen="127.0.0.1:-1", http="127.0.0.1:-1", data=str(runs / "js"))
+    text = nats_conf(users, tls=tls, listen=f"{host}:-1", http="127.0.0.1:-1", data=str(runs / "js"))
     (runs / "nats.conf").write_text(f'{text}\nports_file_dir: "{runs}"\n')
     with (runs / "nats.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: ASYNC220
