@@ -14,7 +14,6 @@ from vhb_inference_agent.endpoint import BackendLost, Endpoint
 from vhb_inference_agent.resources.room import Lease
 from vhb_inference_agent.sessions import BackendSession, Tenancy
 from vhb_shared.bus.client import Bus
-from vhb_shared.bus.connection import make_broker
 from vhb_shared.bus.provision import ensure_consumer, provision
 from vhb_shared.contracts import topology
 from vhb_shared.contracts.events import Failure
@@ -63,6 +62,14 @@ class Place:
 
 
 class NoRunner:
+    """Is never hungry."""
+
+    slots = 8
+    shards_in_hand = 0
+
+    async def until_hungry(self) -> None:
+        await asyncio.Event().wait()
+
     async def kept(self) -> set[tuple[str, int]]:
         return set()
 
@@ -85,8 +92,8 @@ class Unmeasured:
 
 
 class World:
-    def __init__(self, bus: Bus, broker: Any, store: DirectoryStore) -> None:
-        self.bus, self.broker, self.store = bus, broker, store
+    def __init__(self, bus: Bus, store: DirectoryStore) -> None:
+        self.bus, self.store = bus, store
         self.place = Place()
         self.failures: list[Failure] = []
         self.again_in: float | None = None
@@ -103,7 +110,6 @@ class World:
 
         session = BackendSession(
             bus=self.bus,
-            broker=self.broker,
             store=self.store,
             tenancy=Tenancy(held, found[0], Lease(place="devices", devices=("GPU-1",))),
             open_backend=self.place.open,  # type: ignore[arg-type]
@@ -124,10 +130,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with running_server(tmp_path / "nats") as server, provisioned_bus(server) as bus:
         await provision(bus.js)
         await ensure_consumer(bus.js, topology.backend_consumer("model"))
-        broker = make_broker(server.settings, "test", graceful_timeout_s=5)
-        await broker.start()
-        yield World(bus, broker, DirectoryStore(tmp_path / "store"))
-        await broker.stop()
+        yield World(bus, DirectoryStore(tmp_path / "store"))
 
 
 async def withdraw(bus: Bus) -> None:
