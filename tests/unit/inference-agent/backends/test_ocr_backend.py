@@ -25,9 +25,11 @@ def test_a_good_entry_has_no_problems() -> None:
     [
         ({"model": "rapidoccr"}, "did you mean 'rapidocr'"),
         ({"base_url": "http://h/v1"}, "use `backend: openai`"),
-        ({"image": "x"}, "`image`"),
+        ({"image": "x"}, "`image` has no meaning in environment process"),
+        ({"image": "X Y", "environment": "docker"}, "is no image"),
+        ({"command": ["x"]}, "no use for `command`"),
         ({"api_key_env": "KEY"}, "`api_key_env`"),
-        ({"environment": "docker"}, "use process"),
+        ({"environment": "nowhere"}, "use process or docker"),
         ({"packages": ["--index-url=http://evil"]}, "is not a requirement"),
         ({"engine_args": {"workers": 0}}, "whole number above 0"),
         ({"engine_args": {"max_pending": "many"}}, "whole number above 0"),
@@ -38,6 +40,16 @@ def test_mistakes_are_sentences(changes: dict[str, object], said: str) -> None:
     assert said in problem
     assert problem.startswith("Model reader: ")
     assert problem.endswith((".", "?"))
+
+
+def test_in_a_container_the_entrys_image_is_the_base() -> None:
+    model = entry(environment="docker", image="python:3.12-slim")
+    assert OcrBackend().validate(model) == []
+    spec = OcrBackend().launch(model)
+    assert spec is not None
+    assert spec.image == "python:3.12-slim"
+    assert spec.lock
+    assert [package.name for package in spec.local_packages] == ["vhb_api_wrapper"]
 
 
 def test_an_engine_of_another_package_is_allowed_with_that_package() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from vhb_inference_agent.backends.base import BackendAdapter, BackendCapabilities
+from vhb_inference_agent.backends.entry import place_problems
 from vhb_inference_agent.backends.probe import NoReply, get
 from vhb_inference_agent.endpoint import BackendLost, Endpoint
 from vhb_inference_agent.environments.base import EnvironmentSpec
@@ -25,19 +26,21 @@ _PLAIN_LOCK = "echo"
 class OcrBackend(BackendAdapter):
     """`model` names the wrapper's adapter (rapidocr, tesseract, ...), `engine_args` its options.
 
-    `packages` brings the package of an adapter that is not the wrapper's own.
+    `packages` brings the package of an adapter that is not the wrapper's own. In environment docker, `image` is what
+    all of it is installed on: one with Python 3.11 or newer, and the engine's program where it needs one (tesseract).
     """
 
     name: ClassVar[str] = "ocr"
     capabilities: ClassVar[BackendCapabilities] = BackendCapabilities(
-        environments=("process",), vision="yes", json_schema="no", logprobs="no", seed="no", metrics="no"
+        environments=("process", "docker"), vision="yes", json_schema="no", logprobs="no", seed="no", metrics="no"
     )
 
     def validate(self, model: ModelEntry, environ: Mapping[str, str] | None = None) -> list[str]:
         """See `BackendAdapter.validate`."""
         problems = self.environment_problems(model)
-        for key in ("base_url", "api_key_env", "image", "revision"):
-            if getattr(model, key) is not None:
+        problems += place_problems(model, environ, images=_runs_image(model))
+        for key in ("base_url", "api_key_env", "command", "revision"):
+            if getattr(model, key):
                 remedy = "; for a server that runs already use `backend: openai`" if key == "base_url" else ""
                 problems.append(f"Model {model.name}: backend ocr has no use for `{key}`: remove it{remedy}.")
         for flag, value in _server_arguments(model).items():
@@ -77,6 +80,7 @@ class OcrBackend(BackendAdapter):
             lock=lock.read_text() if lock.is_file() else "",
             packages=model.packages,
             local_packages=(package,),
+            image=model.image,
             ready_timeout_s=180,
         )
 
@@ -101,6 +105,10 @@ def _wrapper_folder() -> Path | None:
     spec = importlib.util.find_spec(_WRAPPER)
     places = spec.submodule_search_locations if spec is not None else None
     return Path(places[0]) if places else None
+
+
+def _runs_image(model: ModelEntry) -> bool:
+    return model.environment not in (None, "process")
 
 
 def _flag(key: str) -> str:

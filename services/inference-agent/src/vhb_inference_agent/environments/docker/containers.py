@@ -138,6 +138,9 @@ def options_of(
     }
     if publish:
         options["ports"] = {f"{port_of(spec, image)}/tcp": ("127.0.0.1", None)}
+    if any(not mount.read_only for mount in spec.mounts):
+        # Folders of the agent's user: without it the image's root could not write there.
+        options["cap_add"] = ["DAC_OVERRIDE"]
     if spec.memory_bytes is not None:
         options |= {"mem_limit": spec.memory_bytes, "memswap_limit": spec.memory_bytes}
     if spec.cpus is not None:
