@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+import uuid
 from pathlib import Path
 
 import aiohttp
@@ -197,9 +198,10 @@ async def test_a_handle_survives_being_written_down(environment: Environment) ->
 
 
 async def test_reaping_leaves_alone_what_is_in_use(environment: Environment) -> None:
-    handle = await started(environment, program("import time; time.sleep(600)", labels={"run": "r1"}))
-    assert await environment.reap({"run": "r1"}) == ()
-    assert await environment.reap({}) == ()
+    labels = {"run": uuid.uuid4().hex}
+    handle = await started(environment, program("import time; time.sleep(600)", labels=labels))
+    assert await environment.reap(labels) == ()
+    assert await environment.reap({"run": "another"}) == ()
     assert await environment.exit_state(handle) is None
     await environment.stop(handle)
 

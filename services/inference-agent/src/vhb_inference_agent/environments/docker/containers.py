@@ -102,7 +102,7 @@ def options_of(
     log_bytes: int,
     environ: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Arguments of the SDK's `containers.create`, but for the name.
+    """Arguments of the SDK's `containers.create`, but for the name and the network.
 
     Args:
         spec: What to run.
@@ -125,7 +125,6 @@ def options_of(
         "user": image.get("User") or None,
         "environment": variables_of(spec, environ),
         "labels": dict(labels),
-        "network": settings.network,
         "mounts": mounts_of(spec, settings),
         "init": True,
         "cap_drop": ["ALL"],

@@ -12,7 +12,7 @@ from docker.types import Mount
 
 from vhb_inference_agent.environments.base import EnvironmentSettings, EnvironmentSpec, Progress
 from vhb_inference_agent.environments.docker import owners, payload
-from vhb_inference_agent.environments.docker.engine import Engine, failed, words
+from vhb_inference_agent.environments.docker.engine import Engine, failed, or_undone, words
 from vhb_inference_agent.environments.docker.settings import DockerSettings
 from vhb_inference_agent.environments.uv_output import build_failed, is_passing, why
 from vhb_inference_agent.environments.virtualenv import VirtualenvRecipe
@@ -53,7 +53,8 @@ class DerivedImages:
         async with self._locks.setdefault(key, asyncio.Lock()):
             told = False
             while await self._engine.run(self._look, key) is None:
-                container_id = await self._engine.run(self._begin, key, base_id, spec)
+                begun = self._engine.run(self._begin, key, base_id, spec)
+                container_id = await or_undone(begun, self._remove)
                 if container_id is not None:
                     await self._finish(key, base_id, spec, container_id, on_progress)
                     return
@@ -173,8 +174,10 @@ class DerivedImages:
             full = "no space left" in words(error).lower()
             raise failed(f"The image of {spec.name} cannot be stored: {words(error)}.", retryable=full) from error
 
-    async def _remove(self, container_id: str) -> None:
+    async def _remove(self, container_id: str | None) -> None:
         def remove() -> None:
+            if container_id is None:
+                return
             with contextlib.suppress(APIError):
                 self._engine.client().containers.get(container_id).remove(force=True, v=True)
 

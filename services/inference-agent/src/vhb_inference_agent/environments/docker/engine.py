@@ -1,9 +1,10 @@
 """The connection to the container engine: made when first needed, asked in threads only, errors in sentences."""
 
 import asyncio
+import contextlib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,8 @@ class Engine:
         self._host, self._timeout_s = host, timeout_s
         self._clients: dict[bool, docker.DockerClient] = {}
         self._lock = threading.Lock()
+        self.making = threading.Lock()
+        """Held while something is made that all share."""
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="docker")
         self._about: str | None = None
 
@@ -109,6 +112,17 @@ class Engine:
         if "timed out" in text.lower():
             return f"The Docker engine at {where} does not answer in time; see whether it is overloaded or restart it."
         return f"No Docker engine answers at {where}: start it, or set VHB_DOCKER_HOST to its address."
+
+
+async def or_undone(work: Awaitable[T], undo: Callable[[T], Awaitable[object]]) -> T:
+    """Awaits work that goes on in a thread when we are cancelled: then its outcome is undone before we go."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        with contextlib.suppress(Exception):
+            await undo(await task)
+        raise
 
 
 def failed(message: str, *, retryable: bool = False, log_tail: tuple[str, ...] = ()) -> EnvironmentFailed:

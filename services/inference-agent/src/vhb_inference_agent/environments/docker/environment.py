@@ -26,7 +26,7 @@ from vhb_inference_agent.environments.base import (
 from vhb_inference_agent.environments.docker import containers, ending, owners, starting
 from vhb_inference_agent.environments.docker.contents import Contents
 from vhb_inference_agent.environments.docker.derived import DerivedImages
-from vhb_inference_agent.environments.docker.engine import Engine, EngineAway, failed, words
+from vhb_inference_agent.environments.docker.engine import Engine, EngineAway, failed, or_undone, words
 from vhb_inference_agent.environments.docker.images import Images
 from vhb_inference_agent.environments.docker.network import Reach, address_of, reach_of
 from vhb_inference_agent.environments.docker.settings import DockerSettings
@@ -88,13 +88,8 @@ class DockerEnvironment(Environment):
             image = await self._images.config(image_id)
             reach: Reach = await self._engine.run(reach_of, self._engine, self._docker)
             handle_id = uuid.uuid4().hex[:12]
-            starting_ = asyncio.ensure_future(self._start(spec, handle_id, run_id, image, reach))
-            try:
-                return await asyncio.shield(starting_)
-            except asyncio.CancelledError:
-                with contextlib.suppress(Exception):
-                    await self.stop(await starting_, 0)
-                raise
+            starting_ = self._start(spec, handle_id, run_id, image, reach)
+            return await or_undone(starting_, lambda handle: self.stop(handle, 0))
 
     async def address(self, handle: EnvironmentHandle) -> str | None:
         """See `Environment.address`."""

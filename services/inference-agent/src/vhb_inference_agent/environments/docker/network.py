@@ -3,7 +3,7 @@
 import contextlib
 from typing import Any, Literal
 
-from docker.errors import APIError, NotFound
+from docker.errors import APIError
 
 from vhb_inference_agent.environments.docker.engine import Engine
 from vhb_inference_agent.environments.docker.settings import DockerSettings
@@ -11,21 +11,32 @@ from vhb_inference_agent.environments.docker.settings import DockerSettings
 Reach = Literal["published", "network"]
 
 
-def ensure_network(engine: Engine, settings: DockerSettings) -> None:
-    """Makes the network of backends where it is missing. From a thread.
+def ensure_network(engine: Engine, settings: DockerSettings) -> str:
+    """The ID of the backends' network, which is made where it is missing. From a thread.
+
+    Names are not unique: two agents that make it at once get two. All take the oldest, and who made another removes it.
 
     Raises:
         APIError: the engine refuses.
     """
     networks = engine.client().networks
-    try:
-        networks.get(settings.network)
-    except NotFound:
-        try:
-            networks.create(settings.network, driver="bridge", check_duplicate=True, labels={"vhb.network": "backends"})
-        except APIError as error:
-            if error.status_code != 409:  # another agent made it just now
-                raise
+    with engine.making:
+        found = _named(engine, settings.network)
+        if not found:
+            made = networks.create(settings.network, driver="bridge", labels={"vhb.network": "backends"})
+            found = _named(engine, settings.network)
+            if found[0] != made.id:
+                with contextlib.suppress(APIError):
+                    made.remove()
+        return found[0]
+
+
+def _named(engine: Engine, name: str) -> list[str]:
+    """IDs, the oldest first."""
+    listed = engine.client().api.networks(names=[name])
+    return [
+        each["Id"] for each in sorted(listed, key=lambda each: (each["Created"], each["Id"])) if each["Name"] == name
+    ]
 
 
 def reach_of(engine: Engine, settings: DockerSettings) -> Reach:
@@ -42,9 +53,9 @@ def reach_of(engine: Engine, settings: DockerSettings) -> Reach:
     if settings.reach == "auto" and container.attrs["HostConfig"].get("NetworkMode") == "host":
         return "published"
     if settings.network not in container.attrs["NetworkSettings"]["Networks"]:
-        ensure_network(engine, settings)
+        network_id = ensure_network(engine, settings)
         with contextlib.suppress(APIError):  # joined meanwhile; if not, the backend's readiness says so
-            engine.client().networks.get(settings.network).connect(container.id)
+            engine.client().networks.get(network_id).connect(container.id)
     return "network"
 
 

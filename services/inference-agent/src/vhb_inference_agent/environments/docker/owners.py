@@ -69,11 +69,10 @@ def reap(engine: Engine, labels: Mapping[str, str], keep: Collection[str], agent
         handle_id, owner = container.labels.get(LABEL_ID, ""), container.labels.get(LABEL_OWNER, "")
         if handle_id in keep:
             continue
-        if owner == mark:
-            gone = not handle_id.startswith(BUILDING)  # what this process builds, it removes itself
-        else:
-            gone = container.labels.get(LABEL_AGENT) == agent_id or is_dead(owner, engine)
-        if gone:
+        ours = container.labels.get(LABEL_AGENT) == agent_id
+        if ours and owner == mark and handle_id.startswith(BUILDING):
+            continue  # this process is about to finish it
+        if ours or is_dead(owner, engine):
             with contextlib.suppress(APIError):
                 container.remove(force=True, v=True)
                 ended.append(handle_id)

@@ -43,8 +43,8 @@ def start(
             "NVIDIA Container Toolkit."
         )
     try:
-        ensure_network(engine, settings)
-        container = engine.client().containers.create(name=name, **options)
+        network_id = ensure_network(engine, settings)
+        container = engine.client().containers.create(name=name, network=network_id, **options)
     except APIError as error:
         remove(engine, name)
         raise _why(spec, error) from error
