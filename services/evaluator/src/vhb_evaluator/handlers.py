@@ -15,7 +15,7 @@ from vhb_evaluator.collection import ImportedAnswers, Missing, from_part
 from vhb_evaluator.errors import EvaluationFailed
 from vhb_evaluator.evaluation import RunEvaluation, StoredShard, read_part, read_samples
 from vhb_evaluator.metrics.registry import BoundMetric, bind_all
-from vhb_evaluator.reuse import RunIndex
+from vhb_evaluator.reuse import note_answers
 from vhb_evaluator.scoring import score, score_bound
 from vhb_evaluator.threads import threaded
 from vhb_shared.contracts.events import (
@@ -119,7 +119,8 @@ class EvaluatorHandlers:
             if run.answers_key is not None:
                 await self._take_imported(run, run.answers_key, evaluation)
             else:
-                await self._note_answers(run)
+                state = await self._load_run_state(run.run_id)
+                await note_answers(run, {**state.keep, **state.committed}, self._optional, self._store)
                 await self._take_shards(run, event, evaluation, scored=bool(metrics))
             telemetry = await self._telemetry(run, Path(scratch.name))
             files, headline = await threaded(evaluation.finish, telemetry)
@@ -217,22 +218,6 @@ class EvaluatorHandlers:
                 continue
             paths.append(path)
         return paths
-
-    async def _note_answers(self, run: RunSpec) -> None:
-        """Writes the index of the run's answers, before a metric can fail. A kill in between costs re-use only."""
-        state = await self._load_run_state(run.run_id)
-        tokens = sorted({**state.keep, **state.committed}.items())
-        index = RunIndex(run)
-        for first in range(0, len(tokens), _WINDOW_SHARDS):
-            window = tokens[first : first + _WINDOW_SHARDS]
-            paths = await asyncio.gather(
-                *(self._optional(layout.answers_part(run.run_id, shard, token)) for shard, token in window)
-            )
-            parts = [(*each, path) for each, path in zip(window, paths, strict=True) if path is not None]
-            await threaded(index.add, parts)
-        found = await threaded(index.finish)
-        if found is not None:
-            await self._store.put(found.key, found.data)
 
     async def _part(self, run_id: str, shard: int, token: str | None) -> Path | None:
         return await self._input(layout.answers_part(run_id, shard, token)) if token is not None else None
