@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from vhb_shared.errors import UserError
@@ -72,6 +72,8 @@ class StoreSettings(BaseSettings):
     store_dir: Path | None = None
     cache_dir: Path | None = None
     """Local copies of objects; None: a folder in the user's cache directory."""
+    cache_gib: float = Field(20, gt=0)
+    """What the local copies may take; the least recently used go first."""
 
     def s3_keys(self) -> tuple[str, str] | None:
         """Access key and secret key, given directly or in files; None when one is missing.
@@ -82,6 +84,10 @@ class StoreSettings(BaseSettings):
         access = _secret("VHB_S3_ACCESS_KEY_FILE", self.s3_access_key, self.s3_access_key_file)
         secret = _secret("VHB_S3_SECRET_KEY_FILE", self.s3_secret_key, self.s3_secret_key_file)
         return (access, secret) if access and secret else None
+
+    def cache_bytes(self) -> int:
+        """`cache_gib` in bytes."""
+        return int(self.cache_gib * (1 << 30))
 
     def cache_directory(self) -> Path:
         """Where local copies of objects go."""

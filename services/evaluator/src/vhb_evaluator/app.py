@@ -28,7 +28,8 @@ Ended = RunInferenceCompleted | RunInferenceFailed
 async def setup(service: Service) -> AsyncIterator[None]:
     """Subscribes the evaluator's handlers."""
     bus, broker = service.bus, service.broker
-    cache = ObjectCache(service.store, StoreSettings().cache_directory())
+    stored = StoreSettings()
+    cache = ObjectCache(service.store, stored.cache_directory(), stored.cache_bytes())
     handlers = EvaluatorHandlers(service.store, cache, StateReader(bus).run)
 
     async def evaluate(event: Ended) -> None:

@@ -17,6 +17,7 @@ from vhb_inference_agent.opened import OpenedBackend
 from vhb_inference_agent.placed import Adopted
 from vhb_inference_agent.reattach import drop_old_claims, reattach
 from vhb_inference_agent.resources.pool import ResourcePool
+from vhb_inference_agent.runner.media import ImageEncoder
 from vhb_inference_agent.runner.reuse import KnownAnswers
 from vhb_inference_agent.runner.shard_runner import ShardRunner
 from vhb_inference_agent.sessions import BackendSession, Tenancy
@@ -49,7 +50,9 @@ async def setup(service: Service) -> AsyncIterator[None]:
     settings = AgentSettings()
     settings.directory.mkdir(parents=True, exist_ok=True)
     environments = HostEnvironments(settings)
-    cache = ObjectCache(service.store, StoreSettings().cache_directory())
+    stored = StoreSettings()
+    cache = ObjectCache(service.store, stored.cache_directory(), stored.cache_bytes())
+    images = ImageEncoder(cache)  # one for all backends: an image is encoded once, however many models see it
     known = KnownAnswers(service.store, cache)
     lookups = LookupHandlers(service.bus, service.store, cache, known, settings.name)
 
@@ -83,6 +86,7 @@ async def setup(service: Service) -> AsyncIterator[None]:
         return ShardRunner(
             store=service.store,
             copies=cache,
+            images=images,
             backend=backend,
             checkpoints=settings.checkpoints or settings.directory / "checkpoints",
             agent_id=settings.name,

@@ -26,7 +26,8 @@ async def setup(service: Service) -> AsyncIterator[None]:
     """Subscribes the reporter's handlers."""
     bus, broker = service.bus, service.broker
     states = StateReader(bus)
-    cache = ObjectCache(service.store, StoreSettings().cache_directory())
+    stored = StoreSettings()
+    cache = ObjectCache(service.store, stored.cache_directory(), stored.cache_bytes())
     handlers = ReporterHandlers(service.store, cache, states.run, states.job)
 
     async def report_run(event: RunEvaluationCompleted) -> None:

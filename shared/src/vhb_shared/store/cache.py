@@ -14,6 +14,7 @@ from vhb_shared.errors import VhbError
 from vhb_shared.store.base import ObjectStore
 from vhb_shared.store.keys import check_key
 from vhb_shared.store.local import disk_errors
+from vhb_shared.store.turns import FOLDER, turn
 
 GIB = 1 << 30
 IN_USE_S = 120.0
@@ -35,8 +36,9 @@ class ObjectCache:
     """Local files of objects. A directory store's own files are handed out as they are.
 
     Objects whose name is a sha256 are verified when they arrive and when this process first meets them. Processes
-    of one host may share a directory: the time of last use is kept in each file's modification time, and the least
-    recently used go first when there is more than `max_bytes`.
+    of one host may share a directory: each object is fetched by one of them while the others wait; the time of last
+    use is kept in each file's modification time, and the least recently used go first when there is more than
+    `max_bytes`.
     """
 
     def __init__(self, store: ObjectStore, directory: Path, max_bytes: int = 20 * GIB) -> None:
@@ -80,12 +82,22 @@ class ObjectCache:
         path = self._directory / key
         if await asyncio.to_thread(self._usable, key, path):
             return path
+        with disk_errors(f"writing to the cache {self._directory}"):
+            async with turn(self._directory, key):
+                if await self._fetched(key, path):
+                    return path
+        raise Damaged(f"object {key} is damaged: its content does not match the digest in its name")
+
+    async def _fetched(self, key: str, path: Path) -> bool:
+        """Whether it is here and good: another process may have fetched it, else we do, twice at most."""
+        if await asyncio.to_thread(self._usable, key, path):
+            return True
         for _ in range(2):
             await self._store.get_file(key, path)
             if await asyncio.to_thread(self._usable, key, path):
                 await self._bound(await asyncio.to_thread(_size, path))
-                return path
-        raise Damaged(f"object {key} is damaged: its content does not match the digest in its name")
+                return True
+        return False
 
     def _usable(self, key: str, path: Path) -> bool:
         with disk_errors(f"reading from the cache {self._directory}"):
@@ -125,7 +137,9 @@ class ObjectCache:
 
 
 def _files(directory: Path) -> Iterator[_File]:
-    for folder, _, names in os.walk(directory):
+    for folder, folders, names in os.walk(directory):
+        if FOLDER in folders:
+            folders.remove(FOLDER)
         for name in names:
             path = Path(folder, name)
             with suppress(FileNotFoundError):

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from vhb_inference_agent.endpoint import BackendLost, Endpoint
+from vhb_inference_agent.runner.media import ImageEncoder
 from vhb_inference_agent.runner.reuse import KnownAnswers
 from vhb_inference_agent.runner.shard_runner import ShardRunner
 from vhb_shared.contracts.commands import InferShard
@@ -81,6 +82,7 @@ class Desk:
     live: list[Live] = field(default_factory=list)
     concurrency: int = 8
     agent_id: str = "agent-1"
+    images: ImageEncoder | None = None
     known: KnownAnswers | None = None
 
     async def _emit(self, message: Live) -> None:
@@ -90,6 +92,7 @@ class Desk:
         return ShardRunner(
             store=self.store,
             copies=ObjectCache(self.store, self.state_dir / "cache"),
+            images=self.images,
             backend=self.backend,
             checkpoints=self.state_dir / "checkpoints",
             agent_id=self.agent_id,

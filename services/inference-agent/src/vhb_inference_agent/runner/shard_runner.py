@@ -17,6 +17,7 @@ from vhb_inference_agent.runner.in_flight import InFlight, Owner
 from vhb_inference_agent.runner.media import ImageEncoder, LocalCopies
 from vhb_inference_agent.runner.parts import completed, decode_part, encode_part
 from vhb_inference_agent.runner.pause import Emit, Pause
+from vhb_inference_agent.runner.prefetch import Prefetch
 from vhb_inference_agent.runner.progress import Progress
 from vhb_inference_agent.runner.questions import Question, shard_questions
 from vhb_inference_agent.runner.requester import Requester
@@ -41,6 +42,7 @@ class ShardRunner:
     Args:
         store: object storage.
         copies: local copies of objects.
+        images: encodes images; None: an encoder of its own.
         backend: the backend that answers.
         checkpoints: folder of local checkpoints; outlives this process, and is shared by the agents of a host.
         agent_id: who we are, in events.
@@ -54,6 +56,7 @@ class ShardRunner:
         *,
         store: ObjectStore,
         copies: LocalCopies,
+        images: ImageEncoder | None = None,
         backend: RunningBackend,
         checkpoints: Path,
         agent_id: str,
@@ -68,7 +71,8 @@ class ShardRunner:
         self._agent_id = agent_id
         self._known = known
         self._pause = Pause(emit, agent_id)
-        self._images = ImageEncoder(copies)
+        self._images = images or ImageEncoder(copies)
+        self._prefetch = Prefetch(copies)
         self.in_flight = InFlight()
         """What is being asked just now; for telemetry."""
         self._requester = Requester(backend, concurrency, self.in_flight)
@@ -187,8 +191,13 @@ class ShardRunner:
             )
             missing = [question for question in questions if question.index not in answers]
             backlog.unasked = len(missing)
-            async with progress.shown(answers):
-                await workers.answer_all(missing)
+            fetching = asyncio.create_task(self._prefetch.run(run.dataset.digest, missing, lambda: backlog.unasked))
+            try:
+                async with progress.shown(answers):
+                    await workers.answer_all(missing)
+            finally:
+                fetching.cancel()
+                await asyncio.gather(fetching, return_exceptions=True)
             part = await asyncio.to_thread(encode_part, answers.values())
             key = layout.answers_part(work.run_id, work.shard, part.token)
             await self._pause.until_done(work.job_id, "writing answers", lambda: self._store.put(key, part.data))
