@@ -9,7 +9,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import event_latency, first_request, memory, request_overhead, reuse, start, submit_latency, throughput
+from bench import (
+    event_latency,
+    first_request,
+    memory,
+    request_overhead,
+    reuse,
+    saturation,
+    scale,
+    start,
+    submit_latency,
+    throughput,
+)
 from bench.figures import Figures
 
 MEASUREMENTS: dict[str, Callable[[], Figures]] = {
@@ -21,6 +32,8 @@ MEASUREMENTS: dict[str, Callable[[], Figures]] = {
     "submit_latency": submit_latency.measure,
     "reuse": reuse.measure,
     "memory": memory.measure,
+    "saturation": saturation.measure,
+    "scale": scale.measure,
 }
 README = Path(__file__).with_name("README.md")
 

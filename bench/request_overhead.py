@@ -25,7 +25,7 @@ SAMPLES = 1000
 CONCURRENCY = 32
 DELAY_MS = 100
 SHARD_SIZE = 64
-SHARDS_AT_ONCE = 2
+MODEL = ModelEntry(name="stand-in", backend="openai", generation=Generation(max_tokens=64))
 
 
 class Fixed:
@@ -33,17 +33,24 @@ class Fixed:
 
     replica = "0"
 
-    def __init__(self, base_url: str) -> None:
-        self.endpoint = Endpoint(base_url, "stand-in")
+    def __init__(self, base_url: str, model: str) -> None:
+        self.endpoint = Endpoint(base_url, model)
 
     async def after_connection_error(self) -> bool:
         """Nothing to restart."""
         return False
 
 
-async def bare(url: str, samples: int, concurrency: int, stream: bool) -> None:
-    """The bare client: prepared bodies, a few coroutines, replies read to the end."""
-    bodies = iter([_body(number, stream) for number in range(samples)])
+async def bare(
+    url: str, samples: int, concurrency: int, stream: bool, model: str = "stand-in", **options: object
+) -> None:
+    """The bare client: prepared bodies, a few coroutines, replies read to the end.
+
+    Args:
+        options: of the request, beside the messages.
+    """
+    more = options | {"model": model, "stream": stream}
+    bodies = iter([_body(number, more) for number in range(samples)])
     connector = aiohttp.TCPConnector(limit=concurrency)
     async with aiohttp.ClientSession(connector=connector) as session:
 
@@ -61,20 +68,26 @@ async def bare(url: str, samples: int, concurrency: int, stream: bool) -> None:
         await asyncio.gather(*(work() for _ in range(concurrency)))
 
 
-def _body(number: int, stream: bool) -> bytes:
+def _body(number: int, options: dict[str, object]) -> bytes:
     image = "data:image/png;base64," + base64.b64encode(small_png(number)).decode()
     content = [{"type": "image_url", "image_url": {"url": image}}, {"type": "text", "text": f"question {number}"}]
-    body = {"model": "stand-in", "messages": [{"role": "user", "content": content}], "stream": stream}
+    body = options | {"messages": [{"role": "user", "content": content}]}
     return json.dumps(body).encode()
 
 
-async def agent(url: str, store: DirectoryStore, dataset: DatasetRef, concurrency: int, stream: bool) -> None:
-    """The runner: shards from storage, checkpoints, answers parts."""
+async def agent(
+    url: str, store: DirectoryStore, dataset: DatasetRef, concurrency: int, stream: bool, model: ModelEntry = MODEL
+) -> int:
+    """The runner: shards from storage, as it wants them; checkpoints, answers parts.
+
+    Returns:
+        The limit on requests in flight that it ended with.
+    """
     run = RunSpec(
         job_id="bench",
         run_id="bench-run",
         name="bench",
-        model=ModelEntry(name="stand-in", backend="openai", stream=stream, generation=Generation(max_tokens=64)),
+        model=model.model_copy(update={"stream": stream}),
         task=TaskEntry(name="bench"),
         dataset=dataset,
         samples=dataset.samples,
@@ -93,21 +106,24 @@ async def agent(url: str, store: DirectoryStore, dataset: DatasetRef, concurrenc
         async with ShardRunner(
             store=store,
             copies=copies,
-            backend=Fixed(url),
+            backend=Fixed(url, model.served_model),
             checkpoints=Path(folder),
             agent_id="bench",
             emit=emit,
             concurrency=concurrency,
         ) as runner:
-            shards = iter(range(run.shards))
 
-            async def work() -> None:
-                for shard in shards:
-                    message = InferShard(job_id="bench", run_id=run.run_id, backend_id="bench", shard=shard, attempt=1)
-                    await runner.answer(run, message, lambda: False)
-                    await runner.forget(message.run_id, message.shard)
+            async def answer(shard: int) -> None:
+                message = InferShard(job_id="bench", run_id=run.run_id, backend_id="bench", shard=shard, attempt=1)
+                await runner.answer(run, message, lambda: False)
+                await runner.forget(message.run_id, message.shard)
 
-            await asyncio.gather(*(work() for _ in range(SHARDS_AT_ONCE)))
+            async with asyncio.TaskGroup() as group:
+                for shard in range(run.shards):
+                    await runner.until_hungry()
+                    group.create_task(answer(shard))
+                    await asyncio.sleep(0)  # it is in hand then
+            return runner.slots
 
 
 def first_to_last(endpoint: EndpointProcess, samples: int) -> float:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,10 +61,19 @@ def vhb(*arguments: str) -> str:
 
 
 @contextmanager
-def running_stack(workdir: Path) -> Iterator[subprocess.Popen[str]]:
-    """`vhb up`, ready and warm: all its services are there."""
-    command = [*VHB, "up", "--workdir", str(workdir)]
-    up = subprocess.Popen(command, env=clean_environment(), stdout=subprocess.PIPE, text=True)
+def running_stack(
+    workdir: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """`vhb up`, ready and warm: all its services are there.
+
+    Args:
+        workdir: of the stack.
+        options: of `vhb up`.
+        environment: variables of the services.
+    """
+    command = [*VHB, "up", "--workdir", str(workdir), *options]
+    variables = clean_environment() | dict(environment or {})
+    up = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True)
     try:
         assert up.stdout is not None
         if not up.stdout.readline().startswith("ready"):

@@ -28,6 +28,7 @@ from vhb_shared.testing.endpoint_behaviour import (
     read_request,
     usage,
 )
+from vhb_shared.testing.endpoint_engine import ModelledEngine
 
 
 class StandIn:
@@ -41,6 +42,7 @@ class StandIn:
     def __init__(self, behaviour: Behaviour, log: Path | None = None) -> None:
         self.behaviour = behaviour
         self.stats = Stats()
+        self._engine = ModelledEngine(behaviour)
         self._log_path = log
         self._log: IO[str] | None = None
 
@@ -52,6 +54,7 @@ class StandIn:
                 web.post("/v1/chat/completions", self.complete),
                 web.get("/v1/models", self.list_models),
                 web.get("/health", self.health),
+                web.get("/metrics", self.metrics),
                 web.get("/stats", self.get_stats),
                 web.post("/control", self.control),
             ]
@@ -71,6 +74,12 @@ class StandIn:
     async def health(self, request: web.Request) -> web.Response:
         """GET /health"""
         return web.json_response({"status": "ok"})
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """GET /metrics, of a modelled engine only."""
+        if self.behaviour.places is None:
+            return web.Response(status=404)
+        return web.Response(text=self._engine.exposition())
 
     async def get_stats(self, request: web.Request) -> web.Response:
         """GET /stats"""
@@ -117,7 +126,7 @@ class StandIn:
         if behaviour.models and asked.model not in behaviour.models:
             return _error(404, f"the model {asked.model} does not exist")
         rule = self._rule_for(asked)
-        await asyncio.sleep(behaviour.delay_ms / 1000)
+        await self._engine.compute()
         if rule and rule.action == "hang":
             await asyncio.sleep(3600)
         if rule and rule.action == "drop":
@@ -217,6 +226,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--delay-ms", type=float, default=0)
+    parser.add_argument("--places", type=int, help="model an engine with so large a batch, a queue and /metrics")
+    parser.add_argument("--half-at", type=float, help="requests at once at which each takes twice as long")
     parser.add_argument("--chunks", type=int, default=4, help="pieces of a streamed answer")
     parser.add_argument("--chunk-delay-ms", type=float, default=0)
     parser.add_argument("--api-key", help="refuse requests without it")
@@ -233,6 +244,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     behaviour = Behaviour(
         delay_ms=options.delay_ms,
+        places=options.places,
+        half_at=options.half_at,
         chunks=options.chunks,
         chunk_delay_ms=options.chunk_delay_ms,
         api_key=options.api_key,

@@ -36,6 +36,10 @@ class Behaviour:
 
     delay_ms: float = 0
     """Before the first byte of an answer."""
+    places: int | None = None
+    """An engine's largest batch: further requests queue, and /metrics tells of it. None: all are answered at once."""
+    half_at: float | None = None
+    """With `places`: the number of requests at which each takes twice as long. None: they do not slow each other."""
     chunks: int = 4
     """Pieces of a streamed answer."""
     chunk_delay_ms: float = 0

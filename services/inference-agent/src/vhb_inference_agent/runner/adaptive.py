@@ -3,7 +3,7 @@
 Throughput is measured in rounds of completed requests. First the limit doubles from round to round for as long as that
 pays (slow start), then it stays where nearly all throughput is had, and now and then tries a step up, or a step down
 where answers have grown slow, and keeps what proved better. Refusals (429), errors, preemptions and a queue in the
-engine take it down at once. Why so and not by latency alone: docs/decisions/0015-adaptive-concurrency.md.
+engine take it down at once. Why so and not by latency alone: docs/decisions/0040-adaptive-concurrency.md.
 """
 
 import math

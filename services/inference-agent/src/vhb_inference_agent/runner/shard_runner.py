@@ -130,16 +130,17 @@ class ShardRunner:
             BackendLost: the backend cannot be brought back; the checkpoint stays.
             NotFound: the data set is not in storage.
         """
-        answering = asyncio.create_task(self._in_hand(run, work, round))
-        try:
-            while not answering.done():
-                if should_stop():
-                    return None
-                await asyncio.wait({answering}, timeout=STOP_POLL_S)
-            return answering.result()
-        finally:
-            answering.cancel()
-            await asyncio.wait({answering})
+        with self._backlog.shard(min(run.shard_size, run.samples)) as backlog:
+            answering = asyncio.create_task(self._answer(run, work, round, backlog))
+            try:
+                while not answering.done():
+                    if should_stop():
+                        return None
+                    await asyncio.wait({answering}, timeout=STOP_POLL_S)
+                return answering.result()
+            finally:
+                answering.cancel()
+                await asyncio.wait({answering})
 
     async def kept(self) -> set[tuple[str, int]]:
         """(run id, shard) of everything that has a checkpoint on this host."""
@@ -158,10 +159,6 @@ class ShardRunner:
 
     def _checkpoint(self, work: InferShard, round: int) -> Checkpoint:
         return Checkpoint(self._checkpoints, self._agent_id, self._store, self._pause, self._log_threads, work, round)
-
-    async def _in_hand(self, run: RunSpec, work: InferShard, round: int) -> RunShardCompleted:
-        with self._backlog.shard(min(run.shard_size, run.samples)) as backlog:
-            return await self._answer(run, work, round, backlog)
 
     async def _answer(self, run: RunSpec, work: InferShard, round: int, backlog: ShardBacklog) -> RunShardCompleted:
         started = time.monotonic()
