@@ -43,13 +43,19 @@ async def in_flight(slots: Slots, count: int) -> None:
         await slot.take()
 
 
+def answered(slots: Slots, clock: Clock, count: int, every_s: float) -> None:
+    for _ in range(count):
+        clock.now += every_s
+        slots.answered(4 * every_s, 1.0)
+
+
 async def test_with_nothing_in_hand_it_is_hungry_and_with_enough_it_is_not(slots: Slots) -> None:
     backlog = Backlog(slots)
     assert backlog.hungry
     with backlog.shard(64) as shard:
         assert not backlog.hungry and backlog.shards == 1
-        shard.unasked = 4
-        assert backlog.hungry, "as many as there are free places: the next would be missing"
+        shard.unasked = 3
+        assert backlog.hungry, "a place is free and nothing to fill it"
         await in_flight(slots, 4)
         assert not backlog.hungry
         shard.unasked = 0
@@ -57,16 +63,26 @@ async def test_with_nothing_in_hand_it_is_hungry_and_with_enough_it_is_not(slots
     assert backlog.shards == 0
 
 
-async def test_a_fast_backend_is_hungry_sooner_than_a_slow_one(slots: Slots, clock: Clock) -> None:
+async def test_a_fast_backend_is_hungry_while_questions_last_less_than_a_second(slots: Slots, clock: Clock) -> None:
     backlog = Backlog(slots)
     await in_flight(slots, 4)
-    with backlog.shard(20):
+    with backlog.shard(20) as shard:
         assert not backlog.hungry
-        for _ in range(40):
-            clock.now += 0.02
-            slots.answered(0.08, 1.0)
+        answered(slots, clock, 40, 0.02)
         assert slots.control.rate == pytest.approx(50, rel=0.2)
-        assert backlog.hungry, "20 questions last less than a second"
+        assert backlog.hungry
+        shard.unasked = 60
+        assert not backlog.hungry
+
+
+async def test_a_slow_backend_takes_no_shard_before_a_place_is_nearly_free(slots: Slots, clock: Clock) -> None:
+    backlog = Backlog(slots)
+    answered(slots, clock, 16, 2.5)
+    await in_flight(slots, 4)
+    with backlog.shard(0):
+        assert not backlog.hungry, "answers take ten seconds: others may have the shard meanwhile"
+        clock.now += 9.5
+        assert backlog.hungry
 
 
 async def test_a_straggler_does_not_keep_the_next_shard_away(slots: Slots) -> None:

@@ -54,7 +54,7 @@ class AdaptiveLimit:
 
     def __init__(self, most: int, first: int = FIRST, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
-        self._clock = clock
+        self.clock = clock
         self.limit = min(first, most)
         self.not_before = -math.inf
         """When the next request may start, on the clock."""
@@ -86,18 +86,23 @@ class AdaptiveLimit:
         self._preemptions: float | None = None
 
     @property
+    def latency_s(self) -> float:
+        """Of a request, on average, in the latest round; 0 before the first."""
+        return self._rounds.latency_s
+
+    @property
     def rate(self) -> float:
         """Requests completed per second, of the latest round; 0 before the first."""
         return self._rounds.rate
 
     def wait_s(self) -> float:
         """Seconds until the next request may start."""
-        return self.not_before - self._clock()
+        return self.not_before - self.clock()
 
     def started(self) -> None:
         """A request starts. After a pause, places that are free at once are not taken at once: a burst would be refused
         like the one before it."""
-        now = self._clock()
+        now = self.clock()
         if now < self._paced_until:
             self.not_before = now + self._rounds.latency_s / self.limit
 
@@ -129,7 +134,7 @@ class AdaptiveLimit:
         Args:
             retry_after_s: what it asked to wait; nobody is asked until then.
         """
-        now = self._clock()
+        now = self.clock()
         wait_s = min(retry_after_s or 0.0, LONGEST_PAUSE_S)
         if now < self._deaf_until:
             # The second within the time that the first was told to wait: nobody would be served.
@@ -144,7 +149,7 @@ class AdaptiveLimit:
         own fault; many at once are the backend's."""
         self._rounds.failures += 1
         many = self._rounds.failures >= max(2, self.limit / 8)
-        if many and self._clock() >= self._deaf_until:
+        if many and self.clock() >= self._deaf_until:
             self._rounds.failures = 0
             self._fall_to(int(self.limit * OVERRUN), max(1.0, self._rounds.latency_s), self._hold_s)
             self._hold_s = min(2 * self._hold_s, LONGEST_HOLD_S)
@@ -167,7 +172,7 @@ class AdaptiveLimit:
         """
         preempted, self._preemptions = self._preemptions, metrics.preemptions
         if preempted is not None and metrics.preemptions is not None and metrics.preemptions > preempted:
-            if self._clock() >= self._deaf_until:
+            if self.clock() >= self._deaf_until:
                 self._fall_to(int(self.limit * PREEMPTED), max(1.0, self._rounds.latency_s), self._hold_s)
                 self._hold_s = min(2 * self._hold_s, LONGEST_HOLD_S)
             return
@@ -267,7 +272,7 @@ class AdaptiveLimit:
 
     def _fall_to(self, limit: int, deaf_s: float, hold_s: float) -> None:
         """Takes the limit down, and keeps it below what it was for a while."""
-        now = self._clock()
+        now = self.clock()
         self._ceiling = max(1.0, self.limit * 0.95)
         self._ceiling_until = now + hold_s
         self._deaf_until = now + deaf_s
@@ -276,7 +281,7 @@ class AdaptiveLimit:
         self._rounds.begin(self.limit)
 
     def _allowed(self) -> float:
-        return self._ceiling if self._clock() < self._ceiling_until else math.inf
+        return self._ceiling if self.clock() < self._ceiling_until else math.inf
 
     def _slowed(self, now: Round) -> bool:
         """Whether answers take longer than they might. Nobody knows as long as no lower limit was tried."""

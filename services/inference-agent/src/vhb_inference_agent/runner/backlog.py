@@ -4,14 +4,13 @@ A shard taken early is a shard that no other agent can answer meanwhile; one tak
 """
 
 import asyncio
-import math
 from types import TracebackType
 
 from vhb_inference_agent.runner.slots import Slots
 
 AHEAD_S = 1.0
-"""Work in hand that is not asked yet lasts so long: enough to fetch a shard and read its images."""
-_LOOK_S = 0.5
+"""Another shard is taken when the questions in hand are asked so soon: time to fetch it and to read its images."""
+_LOOK_S = 0.1
 
 
 class Backlog:
@@ -35,8 +34,13 @@ class Backlog:
     def hungry(self) -> bool:
         """Whether the questions in hand will be asked sooner than others could be had."""
         unasked = sum(shard.unasked for shard in self._shards)
-        free = max(0, self._slots.control.limit - self._slots.in_flight)
-        return unasked < max(1, math.ceil(self._slots.control.rate * AHEAD_S)) + free
+        control = self._slots.control
+        over = unasked - max(0, control.limit - self._slots.in_flight)
+        if over < 0:
+            return True
+        if over == 0 and self._slots.next_in_s < AHEAD_S:
+            return True
+        return over + 1 <= control.rate * AHEAD_S
 
     async def until_hungry(self) -> None:
         """Returns when more work is needed."""

@@ -79,11 +79,22 @@ class Slots:
         # Requests are rendered and their images read while they wait for a place, but only a few ahead.
         self._ready = Places(lambda: control.limit + max(2, control.limit // 4))
         self._lines = count()
+        self._numbers = count()
+        self._started: dict[int, float] = {}
+        """Of what is in flight, the oldest first."""
 
     @property
     def in_flight(self) -> int:
         """Requests in flight now."""
         return self._flight.taken
+
+    @property
+    def next_in_s(self) -> float:
+        """Seconds until the request that is longest in flight may be expected to end; 0 without any."""
+        if not self._started:
+            return 0.0
+        oldest = next(iter(self._started.values()))
+        return max(0.0, oldest + self.control.latency_s - self.control.clock())
 
     def line(self, owner: Owner) -> "Line":
         """A shard's place among shards."""
@@ -94,21 +105,24 @@ class Slots:
         self._flight.admit()
         self._ready.admit()
 
-    async def take(self, line: int) -> None:
-        """Returns with a place in flight, in a moment when requests may start."""
+    async def take(self, line: int) -> int:
+        """Returns with a place in flight, in a moment when requests may start: its number."""
         while True:
             await self._pause.over()
             await self._flight.take(line)
             wait_s = self.control.wait_s()
             if not self._pause.active and wait_s <= 0:
                 self.control.started()
-                return
+                number = next(self._numbers)
+                self._started[number] = self.control.clock()
+                return number
             self._flight.give()  # paused, or told to wait, while waiting for the place
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
 
-    def give(self) -> None:
+    def give(self, number: int) -> None:
         """Gives a place in flight back."""
+        del self._started[number]
         self._flight.give()
 
     async def prepare(self, line: int) -> None:
@@ -160,7 +174,7 @@ class Slot:
         self._line = line
         self.owner = owner
         """Whose request it is for."""
-        self._held = False
+        self._held: int | None = None
 
     async def __aenter__(self) -> "Slot":
         await self._slots.prepare(self._line)
@@ -174,8 +188,7 @@ class Slot:
 
     async def take(self) -> None:
         """Returns with a place in flight."""
-        await self._slots.take(self._line)
-        self._held = True
+        self._held = await self._slots.take(self._line)
 
     async def wait(self, seconds: float) -> None:
         """Gives the place in flight to others for a while, then takes one again."""
@@ -196,6 +209,6 @@ class Slot:
         self._slots.control.restarted()
 
     def _give(self) -> None:
-        if self._held:
-            self._held = False
-            self._slots.give()
+        if self._held is not None:
+            number, self._held = self._held, None
+            self._slots.give(number)
