@@ -37,11 +37,14 @@ def test_one_of_64_fails_for_good_and_is_asked_again(place: Path, job: Path, end
 
     out = place / "one-failed"
     vhb("results", job_id, "--out", out, cwd=place)
-    assert {path.name for path in out.iterdir()} == {"report.md", "report.html", "metrics.csv", "job.json", "runs"}
+    assert {path.name for path in out.iterdir()} == {
+        *("report.md", "report.html", "metrics.csv", "performance.csv", "job.json", "runs")
+    }
     run = out / "runs" / "remote__ask"
     assert {path.name for path in run.iterdir()} == {
         *("answers.csv", "answers.parquet", "scores.parquet", "metrics.csv", "report.md", "environment.json"),
         "performance.json",
+        "telemetry.parquet",
         *(f"metrics_{name}.csv" for name in ("by_id", "by_doc_question", "by_doc_type", "general")),
     }
     assert header(run / "answers.csv") == ANSWERS

@@ -44,6 +44,7 @@ def _environment(*, autoescape: bool, finalize: Callable[[object], object]) -> E
         "ms": formats.milliseconds,
         "duration": formats.seconds,
         "moment": formats.moment,
+        "size": formats.size,
         "short": formats.short_digest,
         "code_block": formats.code_block,
     }

@@ -56,6 +56,13 @@ def seconds(value: float | None) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
+def size(value: float | None) -> str:
+    """Bytes, in MiB or GiB."""
+    if value is None:
+        return NOTHING
+    return f"{value / 2**30:.1f} GiB" if value >= 2**30 else f"{value / 2**20:.0f} MiB"
+
+
 def moment(value: datetime | str | None) -> str:
     """A point in time, in UTC, to the second."""
     if not value:

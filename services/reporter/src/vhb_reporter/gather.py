@@ -13,6 +13,7 @@ from vhb_reporter.files import ReportFiles
 from vhb_reporter.grouping import Direction, compared, labelled
 from vhb_reporter.model import Report, RunStatus, RunView, Timings
 from vhb_reporter.samples import SamplePicker, Tables
+from vhb_shared.contracts.performance import Performance
 from vhb_shared.contracts.plan import Plan, RunSpec
 from vhb_shared.contracts.results import METRIC_COLUMNS, OutcomeCounts, Reused
 from vhb_shared.contracts.state import JobState, RunState
@@ -105,11 +106,12 @@ class Gatherer:
         scores = await files.result(source, "scores.parquet")
         metrics_csv = await files.result(source, "metrics.csv")
         environment = await files.result(source, "environment.json")
+        performance = await files.result(source, "performance.json")
         state = await self._state(spec.run_id)
         # Only-reporting runs show another run's results: its state knows the directions of its metrics.
         shown = state if source == spec.run_id else await self._state(source)
         tables = Tables(answers, scores)
-        return await asyncio.to_thread(_view, spec, tables, metrics_csv, environment, state, shown)
+        return await asyncio.to_thread(_view, spec, tables, metrics_csv, environment, performance, state, shown)
 
     async def _state(self, run_id: str) -> RunState | None:
         try:
@@ -123,6 +125,7 @@ def _view(
     tables: Tables,
     metrics_csv: Path | None,
     environment: Path | None,
+    performance: Path | None,
     state: RunState | None,
     shown: RunState | None,
 ) -> _Read:
@@ -144,6 +147,7 @@ def _view(
         reused=count_reused(results.with_origin(answers)) if answers else Reused(),
         failures=results.read_failures(answers, FAILURES_SHOWN) if answers and counts.not_answered else (),
         environment=_environment(environment),
+        performance=_performance(performance),
     )
     return _Read(view, tables, metrics, directions)
 
@@ -165,6 +169,30 @@ def _environment(path: Path | None) -> Mapping[str, object]:
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {"environment": content}
+
+
+def _performance(path: Path | None) -> Performance | None:
+    """What the evaluator measured; unreadable is as good as missing."""
+    if path is None:
+        return None
+    try:
+        return Performance.model_validate_json(path.read_bytes())
+    except ValueError:
+        return None
+
+
+def performance_csv(report: Report) -> bytes | None:
+    """One row for every run that was measured, under the names of this job; None without any."""
+    rows = [
+        run.performance.model_copy(
+            update={"name": run.spec.name, "model": run.spec.model.name, "task": run.spec.task.name}
+        ).row()
+        for run in report.runs
+        if run.performance is not None
+    ]
+    if not rows:
+        return None
+    return pl.DataFrame(rows, infer_schema_length=None).write_csv(line_terminator="\r\n").encode()
 
 
 def _metrics_csv(read: Sequence[_Read]) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from vhb_reporter import render, summary
-from vhb_reporter.gather import Gatherer
+from vhb_reporter.gather import Gatherer, performance_csv
 from vhb_shared.contracts.events import (
     JobEvaluated,
     JobReportCompleted,
@@ -76,7 +76,7 @@ class ReporterHandlers:
         )
 
     async def report_job(self, event: JobEvaluated) -> JobReportCompleted:
-        """Writes metrics.csv and job.json under jobs/<job_id>/, and report.md and report.html where a run of the job is
+        """Writes metrics.csv, performance.csv and job.json under jobs/<job_id>/, and report.md and report.html where a run of the job is
         to be reported.
 
         Raises:
@@ -90,6 +90,9 @@ class ReporterHandlers:
         if wanted:
             files["report.md"] = (await asyncio.to_thread(render.markdown, report)).encode()
             files["report.html"] = (await asyncio.to_thread(render.html, report)).encode()
+        performance = await asyncio.to_thread(performance_csv, report)
+        if performance is not None:
+            files["performance.csv"] = performance
         artefacts = {name: layout.job_file(event.job_id, name) for name in files}
         for name, data in files.items():
             await self._store.put(artefacts[name], data)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from vhb_shared.contracts.performance import Performance
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.results import OutcomeCounts, Reused
 
@@ -105,6 +106,8 @@ class RunView:
     timings: Timings = Timings()
     reused: Reused = field(default_factory=Reused)
     """Answers that earlier jobs got."""
+    performance: Performance | None = None
+    """How fast it was answered and what it cost; None where it was not asked by us, or before that was measured."""
     failures: tuple[FailedSample, ...] = ()
     """The first few; `counts` says how many there are."""
     environment: Mapping[str, object] = field(default_factory=dict)

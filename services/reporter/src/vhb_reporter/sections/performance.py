@@ -1,0 +1,152 @@
+"""How fast models answered and what that cost, measured on the requests that are scored."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, NamedTuple
+
+from vhb_reporter import formats
+from vhb_reporter.model import ComparisonGroup, Report, RunView
+from vhb_reporter.sections.charts import PLOT_HEIGHT, Tick, axis
+from vhb_reporter.sections.template import TemplateSection
+from vhb_shared.contracts.performance import Performance
+
+CURVES_SHOWN = 8
+LEAST_ANSWERS = 5
+"""A curve through fewer says nothing."""
+_OUTLIER = 19
+"""The share 0.95: what is far beyond it leaves the picture rather than squeezing all the rest."""
+
+
+class Cost(NamedTuple):
+    """A column of the table of costs."""
+
+    title: str
+    write: Callable[[Performance], str]
+
+
+class Curve(NamedTuple):
+    """One run's latencies as a line; positions in percent of the plot."""
+
+    run: RunView
+    points: str
+    said: str
+    """For who does not see it."""
+
+
+class Curves(NamedTuple):
+    """How latencies are spread, for the runs of one comparison."""
+
+    group: ComparisonGroup
+    curves: tuple[Curve, ...]
+    ticks: tuple[Tick, ...]
+    beyond: bool
+    """Some answers took longer than the picture shows."""
+
+
+def _joules(value: float | None) -> str:
+    return formats.NOTHING if value is None else f"{formats.number(value, 1 if value < 10 else 2)} J"
+
+
+def _whole(value: float | None) -> str:
+    return formats.count(None if value is None else round(value))
+
+
+COSTS: tuple[Cost, ...] = (
+    Cost("replicas", lambda found: formats.count(found.replicas)),
+    Cost("GPUs each", lambda found: formats.count(found.devices) if found.devices else formats.NOTHING),
+    Cost("start", lambda found: formats.seconds(found.backend_start_s)),
+    Cost("restarts", lambda found: formats.count(found.restarts or None)),
+    Cost("GPU memory idle", lambda found: formats.size(found.device_memory_idle)),
+    Cost("peak", lambda found: formats.size(found.device_memory_peak)),
+    Cost("GPU use", lambda found: formats.percent(found.device_use)),
+    Cost("power", lambda found: formats.NOTHING if found.power_w is None else f"{found.power_w:.0f} W"),
+    Cost("energy", lambda found: _joules(found.energy_j)),
+    Cost("per answer", lambda found: _joules(found.energy_j_per_answer)),
+    Cost("per 1k tokens out", lambda found: _joules(found.energy_j_per_1k_tokens)),
+    Cost("memory peak", lambda found: formats.size(found.memory_peak)),
+    Cost("CPU time", lambda found: formats.seconds(found.cpu_s)),
+    Cost("engine queue peak", lambda found: _whole(found.engine_waiting_peak)),
+    Cost("cache peak", lambda found: formats.percent(found.engine_cache_peak)),
+)
+
+
+class PerformanceSection(TemplateSection):
+    """Latency, first token, time per token, throughput, and what the devices and the engine said meanwhile."""
+
+    name: ClassVar[str] = "performance"
+    title: ClassVar[str] = "Performance"
+    order: ClassVar[int] = 600
+
+    def wanted(self, report: Report) -> bool:
+        return any(run.performance is not None for run in report.runs)
+
+    def context(self, report: Report) -> Mapping[str, object]:
+        runs = [(run, run.performance) for run in report.runs if run.performance is not None]
+        costs = [cost for cost in COSTS if any(cost.write(found) != formats.NOTHING for _, found in runs)]
+        plots = [plot for group in report.groups if (plot := latency_curves(group)) is not None]
+        return {
+            "runs": runs,
+            "costs": costs,
+            "plots": plots,
+            "notes": _notes(runs),
+            "plot_height": PLOT_HEIGHT,
+        }
+
+
+def latency_curves(group: ComparisonGroup) -> Curves | None:
+    """The share of answers by the time they took; None where no run has enough of them."""
+    found = [
+        (run, run.performance.latency_curve)
+        for run in group.runs
+        if run.performance is not None
+        and run.performance.latency_ms.n >= LEAST_ANSWERS
+        and len(run.performance.latency_curve) > _OUTLIER + 1
+    ][:CURVES_SHOWN]
+    if not found:
+        return None
+    slowest = max(curve[-1] for _, curve in found)
+    _, high, ticks = axis([0.0, min(slowest, 1.25 * max(curve[_OUTLIER] for _, curve in found))])
+    curves = []
+    for run, curve in found:
+        step = 100 / (len(curve) - 1)
+        points = " ".join(
+            f"{min(100 * latency / high, 200):.2f},{100 - index * step:.2f}" for index, latency in enumerate(curve)
+        )
+        median, most = formats.milliseconds(curve[len(curve) // 2]), formats.milliseconds(curve[-1])
+        curves.append(Curve(run, points, f"half within {median}, all within {most}"))
+    marks = tuple(Tick(round(100 * tick / high, 2), formats.milliseconds(tick) if tick else "0") for tick in ticks)
+    return Curves(group, tuple(curves), marks, slowest > high)
+
+
+def _notes(runs: Sequence[tuple[RunView, Performance]]) -> list[str]:
+    """How it was measured, and what was not."""
+    notes = []
+    for run, found in runs:
+        left_out = [
+            f"{formats.count(number)} {what}"
+            for number, what in (
+                (found.failed + found.not_asked, "failed"),
+                (found.withdrawn, "withdrawn"),
+                (found.reused, "taken from an earlier job"),
+            )
+            if number
+        ]
+        said = [f"{run.name}: {formats.count(found.measured)} answers measured"]
+        if left_out:
+            said.append(f"not counted: {', '.join(left_out)}")
+        if found.retried:
+            said.append(f"{formats.count(found.retried)} asked more than once (figures are of the last attempt)")
+        said.append(_profile(found))
+        if found.throttled:
+            said.append(f"clocks of the GPUs were held back by {found.throttled}")
+        if found.pressure:
+            said.append(f"memory nearly used up at some time: {found.pressure}")
+        notes.append("; ".join(said) + ".")
+    return notes
+
+
+def _profile(found: Performance) -> str:
+    if found.profile == "single":
+        return "one request at a time, so its latencies are those of a request alone"
+    seen = f"{found.concurrency_mean:.1f} on average" if found.concurrency_mean is not None else "unknown"
+    limit = f"up to {found.concurrency_limit}" if found.concurrency_limit is not None else "adapted to the server"
+    return f"under load: requests in flight {limit}, {seen}; latencies include waiting for one another"
