@@ -42,7 +42,7 @@ class Unescaped(Extra):
 
 
 OURS = (
-    "summary", "leaderboard", "charts", "breakdown", "outcomes", "timings", "samples", "failures", "setup",
+    "summary", "leaderboard", "charts", "breakdown", "outcomes", "performance", "timings", "samples", "failures", "setup",
     "provenance",
 )  # fmt: skip
 

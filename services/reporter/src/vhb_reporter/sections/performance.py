@@ -16,8 +16,8 @@ _OUTLIER = 19
 """The share 0.95: what is far beyond it leaves the picture rather than squeezing all the rest."""
 
 
-class Cost(NamedTuple):
-    """A column of the table of costs."""
+class Column(NamedTuple):
+    """A column of a table with a row for each run."""
 
     title: str
     write: Callable[[Performance], str]
@@ -50,23 +50,37 @@ def _whole(value: float | None) -> str:
     return formats.count(None if value is None else round(value))
 
 
-COSTS: tuple[Cost, ...] = (
-    Cost("replicas", lambda found: formats.count(found.replicas)),
-    Cost("GPUs each", lambda found: formats.count(found.devices) if found.devices else formats.NOTHING),
-    Cost("start", lambda found: formats.seconds(found.backend_start_s)),
-    Cost("restarts", lambda found: formats.count(found.restarts or None)),
-    Cost("GPU memory idle", lambda found: formats.size(found.device_memory_idle)),
-    Cost("peak", lambda found: formats.size(found.device_memory_peak)),
-    Cost("GPU use", lambda found: formats.percent(found.device_use)),
-    Cost("power", lambda found: formats.NOTHING if found.power_w is None else f"{found.power_w:.0f} W"),
-    Cost("energy", lambda found: _joules(found.energy_j)),
-    Cost("per answer", lambda found: _joules(found.energy_j_per_answer)),
-    Cost("per 1k tokens out", lambda found: _joules(found.energy_j_per_1k_tokens)),
-    Cost("memory peak", lambda found: formats.size(found.memory_peak)),
-    Cost("CPU time", lambda found: formats.seconds(found.cpu_s)),
-    Cost("engine queue peak", lambda found: _whole(found.engine_waiting_peak)),
-    Cost("cache peak", lambda found: formats.percent(found.engine_cache_peak)),
+THROUGHPUT: tuple[Column, ...] = (
+    Column("requests/s", lambda found: formats.number(found.requests_per_s, 2)),
+    Column("tokens out/s", lambda found: formats.number(found.completion_tokens_per_s, 2)),
+    Column("tokens in/s", lambda found: formats.number(found.prompt_tokens_per_s, 2)),
+    Column("tokens in", lambda found: formats.count(found.prompt_tokens)),
+    Column("of them cached", lambda found: formats.count(found.cached_tokens)),
+    Column("tokens out", lambda found: formats.count(found.completion_tokens)),
+    Column("active", lambda found: formats.seconds(found.active_s)),
+    Column("in flight, mean", lambda found: formats.number(found.concurrency_mean, 1)),
+    Column("peak", lambda found: formats.count(found.concurrency_peak)),
 )
+DEVICES: tuple[Column, ...] = (
+    Column("GPUs each", lambda found: formats.count(found.devices or None)),
+    Column("memory idle", lambda found: formats.size(found.device_memory_idle)),
+    Column("peak", lambda found: formats.size(found.device_memory_peak)),
+    Column("use", lambda found: formats.percent(found.device_use)),
+    Column("power", lambda found: formats.NOTHING if found.power_w is None else f"{found.power_w:.0f} W"),
+    Column("energy", lambda found: _joules(found.energy_j)),
+    Column("per answer", lambda found: _joules(found.energy_j_per_answer)),
+    Column("per 1k tokens out", lambda found: _joules(found.energy_j_per_1k_tokens)),
+)
+BACKEND: tuple[Column, ...] = (
+    Column("replicas", lambda found: formats.count(found.replicas)),
+    Column("start", lambda found: formats.seconds(found.backend_start_s)),
+    Column("restarts", lambda found: formats.count(found.restarts or None)),
+    Column("memory peak", lambda found: formats.size(found.memory_peak)),
+    Column("CPU time", lambda found: formats.seconds(found.cpu_s)),
+    Column("engine queue peak", lambda found: _whole(found.engine_waiting_peak)),
+    Column("cache peak", lambda found: formats.percent(found.engine_cache_peak)),
+)
+_DEVICES = "GPUs"
 
 
 class PerformanceSection(TemplateSection):
@@ -81,15 +95,25 @@ class PerformanceSection(TemplateSection):
 
     def context(self, report: Report) -> Mapping[str, object]:
         runs = [(run, run.performance) for run in report.runs if run.performance is not None]
-        costs = [cost for cost in COSTS if any(cost.write(found) != formats.NOTHING for _, found in runs)]
+        tables = [
+            ("Throughput", _known(THROUGHPUT, runs)),
+            (_DEVICES, _known(DEVICES, runs)),
+            ("Backend", _known(BACKEND, runs)),
+        ]
         plots = [plot for group in report.groups if (plot := latency_curves(group)) is not None]
         return {
             "runs": runs,
-            "costs": costs,
+            "tables": [(title, columns) for title, columns in tables if columns],
+            "devices_title": _DEVICES,
             "plots": plots,
             "notes": _notes(runs),
             "plot_height": PLOT_HEIGHT,
         }
+
+
+def _known(columns: Sequence[Column], runs: Sequence[tuple[RunView, Performance]]) -> list[Column]:
+    """Those in which any run says something."""
+    return [column for column in columns if any(column.write(found) != formats.NOTHING for _, found in runs)]
 
 
 def latency_curves(group: ComparisonGroup) -> Curves | None:
