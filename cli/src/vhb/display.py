@@ -1,7 +1,7 @@
 """Shows a job's progress: a live table in a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -10,6 +10,7 @@ from rich.text import Text
 
 from vhb.screen import say, table
 from vhb.watching import JobView
+from vhb_shared.contracts.live import BackendTelemetry
 from vhb_shared.contracts.results import MetricValue
 from vhb_shared.contracts.state import JobState, RunState
 
@@ -57,12 +58,38 @@ def progress_line(view: JobView) -> str:
             parts.append(f"{view.rate:.1f} samples/s")
         if view.seconds_left is not None:
             parts.append(f"{duration(view.seconds_left)} left")
+        if said := load_line(view.telemetry):
+            parts.append(said)
     if view.failed:
         parts.append(f"{view.failed} failed")
     if view.problem:
         parts.append(view.problem)
     elif view.hint:
         parts.append(view.hint)
+    return ", ".join(parts)
+
+
+def load_line(sessions: Sequence[BackendTelemetry]) -> str:
+    """What all backend sessions of the job do, in a few words; empty when nobody says."""
+    if not sessions:
+        return ""
+    parts = [f"{sum(each.in_flight for each in sessions)} in flight"]
+    if waiting := sum(each.engine_waiting or 0 for each in sessions):
+        parts[0] += f" ({waiting:.0f} in the engine's queue)"
+    tokens = [each.tokens_per_s for each in sessions if each.tokens_per_s is not None]
+    if tokens:
+        parts.append(f"{sum(tokens):.0f} tokens/s")
+    uses = [each.device_use for each in sessions if each.device_use is not None]
+    if uses:
+        parts.append(f"GPU {100 * sum(uses) / len(uses):.0f} %")
+    memory = [
+        (each.device_memory_used, each.device_memory_total)
+        for each in sessions
+        if each.device_memory_used is not None and each.device_memory_total is not None
+    ]
+    if memory:
+        used, total = (sum(side) / 2**30 for side in zip(*memory, strict=True))
+        parts.append(f"{used:.1f} of {total:.0f} GiB")
     return ", ".join(parts)
 
 

@@ -13,13 +13,15 @@ from pydantic import ValidationError
 
 from vhb.connect import Connection
 from vhb_shared.contracts import subjects
-from vhb_shared.contracts.live import Notice, ShardProgress
+from vhb_shared.contracts.live import BackendTelemetry, Notice, ShardProgress
 from vhb_shared.contracts.results import OutcomeCounts
 from vhb_shared.contracts.state import JobState, RunState
 from vhb_shared.errors import NotFound, Unavailable
 
 LOOK_EVERY_S = 0.25
 RATE_WINDOW_S = 20.0
+TELEMETRY_S = 8.0
+"""How long what a session said of itself holds: it says it again every two seconds."""
 SILENCE_S = 2.0
 """How long the server may be away before it is said: a restart takes less."""
 
@@ -32,6 +34,8 @@ class JobView:
     runs: list[RunState] = field(default_factory=list)
     partial: dict[tuple[str, int], ShardProgress] = field(default_factory=dict)
     """Shards in flight."""
+    sessions: dict[str, tuple[float, BackendTelemetry]] = field(default_factory=dict)
+    """What backend sessions said last, and when."""
     notices: deque[Notice] = field(default_factory=lambda: deque(maxlen=50))
     noticed: int = 0
     """Notices so far."""
@@ -51,6 +55,18 @@ class JobView:
             self.waiting.pop(notice.source, None)
         else:
             self.waiting[notice.source] = notice.message
+
+    def measured(self, telemetry: BackendTelemetry) -> None:
+        """Remembers what a backend session does; those that say nothing any more are forgotten."""
+        now = time.monotonic()
+        self.sessions[telemetry.session] = now, telemetry
+        self.sessions = {name: said for name, said in self.sessions.items() if now - said[0] < TELEMETRY_S}
+
+    @property
+    def telemetry(self) -> list[BackendTelemetry]:
+        """What backend sessions do now."""
+        now = time.monotonic()
+        return [said for at, said in self.sessions.values() if now - at < TELEMETRY_S]
 
     def counts(self, run: RunState) -> OutcomeCounts:
         """Outcomes so far, shards in flight included."""
@@ -134,6 +150,8 @@ async def watch_job(connection: Connection, job_id: str, *, wait_for_it: bool = 
             if message.subject.endswith(f".{ShardProgress.what}"):
                 progress = ShardProgress.model_validate_json(message.data)
                 view.partial[(progress.run_id, progress.shard)] = progress
+            elif message.subject.endswith(f".{BackendTelemetry.what}"):
+                view.measured(BackendTelemetry.model_validate_json(message.data))
             elif message.subject.endswith(f".{Notice.what}"):
                 view.note(Notice.model_validate_json(message.data))
 
