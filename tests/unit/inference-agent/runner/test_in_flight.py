@@ -63,3 +63,16 @@ def test_silence_counts_from_the_last_sign_of_life_while_something_is_in_flight(
         assert (counted.silence_s(), counted.longest_silence_s) == (0, 7)
     clock.now += 50
     assert counted.silence_s() == 0
+
+
+def test_requests_that_time_out_one_after_the_other_are_one_silence(clock: Clock) -> None:
+    counted = InFlight(clock)
+    with pytest.raises(TimeoutError), counted.request(ONE):
+        clock.now += 30
+        raise TimeoutError
+    clock.now += 1000  # nobody asks
+    with counted.request(ONE):
+        clock.now += 5
+        assert counted.silence_s() == 35
+    with counted.request(ONE):
+        assert counted.silence_s() == 0

@@ -40,6 +40,7 @@ class InFlight:
         """Most at once since the last `take`."""
         self.progress_at = clock()
         """When something last came back: a token, an answer, or the first request after none was in flight."""
+        self._owed = 0.0
         self.longest_silence_s = 0.0
         """The longest that an answer kept us waiting for its next sign of life, over all that came in the end."""
 
@@ -48,7 +49,7 @@ class InFlight:
         """One attempt, in flight while the block runs."""
         count = self._counts.setdefault(owner, _Count(self._clock()))
         if not self.now:
-            self.progress_at = self._clock()
+            self.progress_at = self._clock() - self._owed
         self.now += 1
         self.peak = max(self.peak, self.now)
         count.change(self._clock(), 1)
@@ -59,6 +60,9 @@ class InFlight:
         finally:
             self.now -= 1
             count.change(self._clock(), -1)
+            if not self.now:
+                # Requests that all timed out have shown no sign of life: the next ones go on waiting for it.
+                self._owed = self._clock() - self.progress_at
 
     def progress(self) -> None:
         """Something came back."""
@@ -68,7 +72,7 @@ class InFlight:
 
     def forgive(self) -> None:
         """Starts waiting anew: the silence so far has been dealt with."""
-        self.progress_at = self._clock()
+        self.progress_at, self._owed = self._clock(), 0.0
 
     def silence_s(self) -> float:
         """How long the requests in flight have waited for any sign of life; 0 without any."""

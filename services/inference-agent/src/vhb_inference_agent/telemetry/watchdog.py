@@ -101,7 +101,9 @@ class Watchdog:
         stats, at = self._gauges.stats, self._gauges.stats_at
         if not silence_s or since > self._silent_since + 0.001:
             self._silent_since, self._cpu, self._device_busy = since, None, False
-        self._device_busy |= any(reading.use for reading in self._gauges.readings)
+        # A device says how busy it was a moment ago: at first that is what came before the silence.
+        settled = silence_s >= min(self._after_s, 10.0) / 2
+        self._device_busy |= settled and any(reading.use for reading in self._gauges.readings)
         if self._device_busy:
             return True
         if stats is None:
