@@ -76,8 +76,8 @@ class ReporterHandlers:
         )
 
     async def report_job(self, event: JobEvaluated) -> JobReportCompleted:
-        """Writes metrics.csv, performance.csv and job.json under jobs/<job_id>/, and report.md and report.html where a run of the job is
-        to be reported.
+        """Writes metrics.csv, performance.csv (where anything was measured) and job.json under jobs/<job_id>/, and
+        report.md and report.html where a run of the job is to be reported.
 
         Raises:
             NotFound: the job was never planned.

@@ -124,6 +124,8 @@ async def test_what_a_run_costs_is_stored_before_its_shard_is_announced(bench: B
             await asyncio.sleep(0.2)
             bench.devices.energy_j += 50
             bench.devices.memory = 20 * GIB
+            looks = bench.devices.looks
+            await until(lambda: bench.devices.looks > looks + 2)
         await telemetry.written()
         rows = await bench.rows("one")
         assert sum(row["finished"] for row in rows) == 1

@@ -1,6 +1,7 @@
 """The latest reading of everything that a session can look at, each source in its own time."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -68,7 +69,8 @@ class Devices:
             return None
         reading = asyncio.get_running_loop().run_in_executor(self._thread, self._reader.read, tuple(uuids))
         try:
-            return await asyncio.wait_for(asyncio.shield(reading), _SLOW_S)
+            async with asyncio.timeout(_SLOW_S):
+                return await asyncio.shield(reading)
         except TimeoutError:
             self._late = reading
             return None
@@ -93,19 +95,20 @@ class Gauges:
         self._host: tuple[int, int] | None = None
         self.offers_metrics = True
         """False once the engine has said that it has none."""
-        self._asking_devices = asyncio.Lock()
 
     async def run(self) -> None:
-        """Reads until cancelled."""
+        """Reads the backend and its engine until cancelled. Devices are read by whoever looks, when it looks: their
+        counters then end where the span ends."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._always(self.read_devices, self._every_s))
             group.create_task(self._always(self._read_stats, max(STATS_EVERY_S, self._every_s)))
             group.create_task(self._always(self._read_engine, self._every_s))
 
     async def read_once(self) -> None:
-        """Reads everything now; what does not answer is left for later."""
-        reads = (self.read_devices(), self._read_stats(), self._read_engine())
-        await asyncio.gather(*(asyncio.wait_for(read, _FIRST_S) for read in reads), return_exceptions=True)
+        """Reads the backend and its engine now; what does not answer is left for later."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_S):
+                reads = (self._read_stats(), self._read_engine())
+                await asyncio.gather(*reads, return_exceptions=True)
 
     @property
     def readings(self) -> tuple[DeviceReading, ...]:
@@ -136,17 +139,17 @@ class Gauges:
         """Reads the devices now."""
         if not self._uuids:
             return
-        async with self._asking_devices:
-            readings = await self._devices.read(self._uuids)
-            if readings is not None:
-                self._note("devices")
-                self._readings = readings
+        readings = await self._devices.read(self._uuids)
+        if readings is not None:
+            self._note("devices")
+            self._readings = readings
 
     async def _read_stats(self) -> None:
         host = await asyncio.to_thread(psutil.virtual_memory)
         self._host = (host.total - host.available, host.total)
         if self._backend.up:
-            stats = await asyncio.wait_for(self._backend.stats(), _SLOW_S)
+            async with asyncio.timeout(_SLOW_S):  # not wait_for: it can swallow the session's end (Python 3.11)
+                stats = await self._backend.stats()
             if stats is not None and stats.processes:
                 self._note("stats")
                 self._stats = stats

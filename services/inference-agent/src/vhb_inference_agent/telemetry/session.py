@@ -128,7 +128,8 @@ class SessionTelemetry:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.write(), WRITE_PATIENCE_S)
+            async with asyncio.timeout(WRITE_PATIENCE_S):
+                await self.write()
 
     async def written(self) -> None:
         """Returns when all up to now is stored, or storage makes no haste: before a shard is announced, so that who
@@ -136,7 +137,6 @@ class SessionTelemetry:
         assert self._gauges is not None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(WRITE_PATIENCE_S):
-                await self._gauges.read_devices()
                 await self._look()
                 await self.write()
 
@@ -172,6 +172,7 @@ class SessionTelemetry:
         assert self._gauges is not None and self._rows is not None
         assert self._backend is not None and self._runner is not None
         async with self._looking:
+            await self._gauges.read_devices()
             await self._feel_pressure(self._gauges, self._backend)
             seen = Seen(
                 readings=self._gauges.readings,

@@ -118,7 +118,8 @@ class Watchdog:
 
     async def _answers(self) -> bool:
         try:
-            return await asyncio.wait_for(self._backend.answers(), CHECK_TIMEOUT_S)
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                return await self._backend.answers()
         except Exception as error:
             log.debug("health_check_failed", error=repr(error))
             return False
