@@ -159,6 +159,8 @@ async def test_a_server_that_hangs_is_given_up(server: Server, monkeypatch: pyte
         ({"packages": ["x"]}, "`packages`"),
         ({"engine_args": {"a": 1}}, "generation: extra"),
         ({"environment": "docker"}, "`environment`"),
+        ({"pass_env": ["HF_TOKEN"]}, "`pass_env` has no meaning"),
+        ({"mounts": [{"source": "/a", "target": "/a"}]}, "`mounts` has no meaning"),
         ({"api_key_env": "UNSET"}, "UNSET"),
     ],
 )

@@ -21,6 +21,7 @@ _WRAPPER = "vhb_api_wrapper"
 _SERVER_FLAGS = ("workers", "max-pending", "max-body-mib", "max-megapixels")
 # Its lock holds what the wrapper itself needs: the base for adapters of other packages.
 _PLAIN_LOCK = "echo"
+_READY_TIMEOUT_S = 180.0
 
 
 class OcrBackend(BackendAdapter):
@@ -81,7 +82,7 @@ class OcrBackend(BackendAdapter):
             packages=model.packages,
             local_packages=(package,),
             image=model.image,
-            ready_timeout_s=180,
+            ready_timeout_s=model.ready_timeout_s or _READY_TIMEOUT_S,
         )
 
     def endpoint(self, model: ModelEntry, address: str | None, environ: Mapping[str, str]) -> Endpoint:

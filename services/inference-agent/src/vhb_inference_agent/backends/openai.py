@@ -37,7 +37,17 @@ class OpenAIBackend(BackendAdapter):
         problems += [
             f"Model {model.name}: backend openai starts nothing, so `{key}` has no meaning: remove it"
             f"{' (request options go to `generation: extra`)' if key == 'engine_args' else ''}."
-            for key in ("image", "environment", "packages", "engine_args")
+            for key in (
+                "image",
+                "environment",
+                "packages",
+                "engine_args",
+                "command",
+                "env",
+                "pass_env",
+                "mounts",
+                "ready_timeout_s",
+            )
             if getattr(model, key)
         ]
         if environ is not None and model.api_key_env is not None and not environ.get(model.api_key_env):
