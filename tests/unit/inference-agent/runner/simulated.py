@@ -175,8 +175,8 @@ class Simulation:
                     break
                 continue
             request = next(self._numbers)
+            self.control.started(len(self._started))
             self._started[request] = self.now
-            self.control.started()
             self.server.put(request)
 
     def _finish(self, request: int) -> None:

@@ -175,6 +175,27 @@ def test_work_that_runs_out_says_nothing_about_the_backend() -> None:
     assert told.control.limit == FIRST
 
 
+def test_a_break_without_work_is_not_taken_for_slowness() -> None:
+    told = Told()
+    told.round()
+    told.now += 1
+    told.control.completed(1.0, 1.0, in_flight=0, wanted=False)
+    told.now += 3600
+    told.control.started(0)
+    for _ in range(4):
+        told.round()
+    assert told.control.limit == 64 and told.control.rate > 10
+
+
+def test_a_backend_that_slows_down_is_seen_before_its_round_ends() -> None:
+    told = Told(most=8)
+    for _ in range(6):
+        told.round(0.5)
+    assert told.control.rate > 10
+    told.now += 20
+    assert told.control.rate < 1
+
+
 def test_after_a_restart_it_starts_small_and_returns_to_where_it_was() -> None:
     told = Told(most=32)
     for _ in range(6):

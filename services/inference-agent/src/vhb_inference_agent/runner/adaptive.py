@@ -3,7 +3,7 @@
 Throughput is measured in rounds of completed requests. First the limit doubles from round to round for as long as that
 pays (slow start), then it stays where nearly all throughput is had, and now and then tries a step up, or a step down
 where answers have grown slow, and keeps what proved better. Refusals (429), errors, preemptions and a queue in the
-engine take it down at once. Why so and not by latency alone: docs/decisions/0040-adaptive-concurrency.md.
+engine take it down at once. Why so and not by latency alone: docs/decisions/0070-adaptive-concurrency.md.
 """
 
 import math
@@ -39,6 +39,8 @@ FIRST_HOLD_S, LONGEST_HOLD_S = 10.0, 120.0
 QUEUE_HOLD_S = 5.0
 """The same after a queue in the engine: it is seen again soon enough."""
 LONGEST_PAUSE_S = 60.0
+IDLE_S = 0.5
+"""A break this long, and longer than an answer takes, is a lack of work."""
 
 Phase = Literal["start", "steady", "settle", "probe"]
 
@@ -84,25 +86,33 @@ class AdaptiveLimit:
         self._deaf_until = -math.inf
         self._paced_until = -math.inf
         self._preemptions: float | None = None
+        self._ended_at = math.inf
+        """When a request was last answered."""
 
     @property
     def latency_s(self) -> float:
-        """Of a request, on average, in the latest round; 0 before the first."""
+        """Of a request, on average; see `Rounds.latency_s`."""
         return self._rounds.latency_s
 
     @property
     def rate(self) -> float:
-        """Requests completed per second, of the latest round; 0 before the first."""
+        """Requests completed per second; see `Rounds.rate`."""
         return self._rounds.rate
 
     def wait_s(self) -> float:
         """Seconds until the next request may start."""
         return self.not_before - self.clock()
 
-    def started(self) -> None:
+    def started(self, in_flight: int) -> None:
         """A request starts. After a pause, places that are free at once are not taken at once: a burst would be refused
-        like the one before it."""
+        like the one before it.
+
+        Args:
+            in_flight: requests besides it.
+        """
         now = self.clock()
+        if not in_flight and now - self._ended_at > max(IDLE_S, self._rounds.latency_s):
+            self._rounds.begin(self.limit)  # time without work is nobody's slowness
         if now < self._paced_until:
             self.not_before = now + self._rounds.latency_s / self.limit
 
@@ -115,6 +125,7 @@ class AdaptiveLimit:
             in_flight: requests besides it.
             wanted: whether more requests waited for a place; else the limit was not what held them back.
         """
+        self._ended_at = self.clock()
         if in_flight > self.limit:
             self._rounds.begin(self.limit)  # a step down is still to take effect
             return

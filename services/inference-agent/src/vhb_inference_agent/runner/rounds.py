@@ -38,10 +38,8 @@ class Rounds:
         self._kept: dict[int, Round] = {}
         self.latest: Round | None = None
         """Of those kept."""
-        self.rate = 0.0
-        """Requests per second, of the latest round."""
-        self.latency_s = 0.0
-        """Of a request, on average, in the latest round."""
+        self._last_rate = 0.0
+        self._last_latency_s = 0.0
         self.begin(limit)
 
     def begin(self, limit: int) -> None:
@@ -67,11 +65,22 @@ class Rounds:
         enough = max(2 * self.limit, 16) if long else max(self.limit, 8)
         if self._count < enough or elapsed < SHORTEST_S:
             return None
-        self.rate = self._count / elapsed
-        self.latency_s = self._latency_s / self._count
+        self._last_rate = self._count / elapsed
+        self._last_latency_s = self._latency_s / self._count
         return Round(
             self.limit, self._work / elapsed, max(self._latency_s / self._work, 1e-9), self._wanted >= 0.8 * self._count
         )
+
+    @property
+    def rate(self) -> float:
+        """Requests per second, of the latest round; less when the one under way is slower. 0 before the first."""
+        elapsed = self._clock() - self._since
+        return min(self._last_rate, (self._count + 1) / elapsed) if elapsed > 0 else self._last_rate
+
+    @property
+    def latency_s(self) -> float:
+        """Of a request, on average: of the round under way once there is enough of it, else the latest; 0 at first."""
+        return self._latency_s / self._count if self._count >= self.limit else self._last_latency_s
 
     def keep(self, round: Round) -> None:
         """Remembers a round under its limit."""

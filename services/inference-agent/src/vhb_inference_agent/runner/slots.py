@@ -112,7 +112,7 @@ class Slots:
             await self._flight.take(line)
             wait_s = self.control.wait_s()
             if not self._pause.active and wait_s <= 0:
-                self.control.started()
+                self.control.started(self._flight.taken - 1)
                 number = next(self._numbers)
                 self._started[number] = self.control.clock()
                 return number
