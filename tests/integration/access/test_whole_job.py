@@ -89,7 +89,7 @@ def _job(folder: Path, base_url: str) -> Path:
 
 def _vhb(env: dict[str, str], *arguments: object) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "vhb", *map(str, arguments)]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=90, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=150, check=False)
 
 
 def _denials(logs: dict[str, Path]) -> list[str]:
@@ -99,7 +99,7 @@ def _denials(logs: dict[str, Path]) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(500)
 async def test_a_job_runs_with_every_service_as_its_own_user(server: RoleServer, tmp_path: Path) -> None:
     with rights_server() as s3, EndpointProcess() as endpoint, _services(server, s3, tmp_path) as logs:
         user = _environment(server, s3, "cli", tmp_path)
