@@ -7,10 +7,9 @@ from collections.abc import Awaitable, Callable
 from vhb_inference_agent.agent import Agent
 from vhb_inference_agent.claims import HeldClaim
 from vhb_inference_agent.resources.pool import ResourcePool
-from vhb_inference_agent.sessions import Tenancy
+from vhb_inference_agent.sessions import OnFailure, Tenancy
 from vhb_inference_agent.survivors import Survivor
 from vhb_shared.bus.client import Bus
-from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.job import ModelEntry, Resources
 from vhb_shared.contracts.state import AgentInfo, BackendDemand, Device, SessionInfo
 
@@ -39,7 +38,7 @@ async def want(bus: Bus, model: ModelEntry, *runs: str, since: float = 1.0) -> N
 class SaidSession:
     """Holds what it was given until it is told to end."""
 
-    def __init__(self, tenancy: Tenancy, on_failure: Callable[[Failure], float | None], say: Callable[[], None]):
+    def __init__(self, tenancy: Tenancy, on_failure: OnFailure, say: Callable[[], None]):
         self.tenancy = tenancy
         self.model = tenancy.demand.model
         self.on_failure = on_failure
@@ -54,7 +53,7 @@ class SaidSession:
             replica=claim.replica,
             model=self.model.name,
             state="serving",
-            since=0,
+            since=time.time(),
             devices=tenancy.lease.devices,
             place=tenancy.lease.place,
         )
@@ -89,7 +88,7 @@ class Host:
             remote_slots=4,
         )
 
-        def make(tenancy: Tenancy, failed: Callable[[Failure], float | None], say: Callable[[], None]) -> SaidSession:
+        def make(tenancy: Tenancy, failed: OnFailure, say: Callable[[], None]) -> SaidSession:
             self.sessions.append(SaidSession(tenancy, failed, say))
             return self.sessions[-1]
 

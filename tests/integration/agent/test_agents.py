@@ -78,7 +78,7 @@ async def test_a_passing_failure_is_tried_again_and_said(bus: Bus) -> None:
     async with Host(bus, "a", gpus=1) as host:
         await want(bus, entry("shaky", 1), "r")
         await until(lambda: host.holds == ["shaky"])
-        delay = host.session("shaky").on_failure(Failure(kind="x", message="no route to host", retryable=True))
+        delay = host.session("shaky").on_failure(Failure(kind="x", message="no route to host", retryable=True), False)
         assert delay == 5
         host.session("shaky").over.set()
         await until(lambda: host.holds == [])
@@ -87,7 +87,9 @@ async def test_a_passing_failure_is_tried_again_and_said(bus: Bus) -> None:
         host.ahead = 6
         await until(lambda: host.holds == ["shaky"])
         assert len(host.sessions) == 2
-        assert host.session("shaky").on_failure(Failure(kind="x", message="bad argument")) is None
+        bad = Failure(kind="x", message="bad argument")
+        assert host.session("shaky").on_failure(bad, True) == 10, "another replica serves: its runs need not fail"
+        assert host.session("shaky").on_failure(bad, False) is None
 
 
 async def test_claims_of_a_former_life_do_not_keep_anybody_waiting(bus: Bus) -> None:

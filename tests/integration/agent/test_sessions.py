@@ -17,7 +17,7 @@ from vhb_shared.bus.client import Bus
 from vhb_shared.bus.provision import ensure_consumer, provision
 from vhb_shared.contracts import topology
 from vhb_shared.contracts.events import Failure
-from vhb_shared.contracts.state import BackendDemand, Claim
+from vhb_shared.contracts.state import AgentInfo, BackendDemand, Claim, SessionInfo
 from vhb_shared.store.directory import DirectoryStore
 from vhb_shared.testing.nats_server import provisioned_bus, running_server
 
@@ -96,6 +96,7 @@ class World:
         self.bus, self.store = bus, store
         self.place = Place()
         self.failures: list[Failure] = []
+        self.served_elsewhere: bool | None = None
         self.again_in: float | None = None
 
     async def session(self, idle_s: float = 600) -> tuple[BackendSession, asyncio.Task[None]]:
@@ -104,8 +105,9 @@ class World:
         held = await try_claim(self.bus, Claim(backend_id="model", replica=0, agent_id="a", session="s"))
         assert found is not None and held is not None
 
-        def failed(failure: Failure) -> float | None:
+        def failed(failure: Failure, served_elsewhere: bool) -> float | None:
             self.failures.append(failure)
+            self.served_elsewhere = served_elsewhere
             return self.again_in
 
         session = BackendSession(
@@ -185,10 +187,14 @@ async def test_a_failure_is_announced_or_tried_again(world: World) -> None:
     _, task = await world.session()
     await asyncio.wait_for(task, 30)
     assert "backend.failed" not in await world.events()
+    assert world.served_elsewhere is False
+    other = SessionInfo(backend_id="model", replica=1, model="model", state="serving", since=0)
+    await world.bus.agents.put("b", AgentInfo(agent_id="b", host="b", pid=1, started_at="", sessions=(other,)))
     world.again_in = None
     _, task = await world.session()
     await asyncio.wait_for(task, 30)
     assert "backend.failed" in await world.events()
+    assert world.served_elsewhere is True
     assert [failure.message for failure in world.failures] == ["no route to host"] * 2
 
 

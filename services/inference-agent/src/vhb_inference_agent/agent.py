@@ -26,7 +26,7 @@ from vhb_inference_agent.placement import (
 )
 from vhb_inference_agent.resources.needs import needs_of, obstacle
 from vhb_inference_agent.resources.pool import ResourcePool
-from vhb_inference_agent.sessions import BackendSession, Tenancy
+from vhb_inference_agent.sessions import BackendSession, OnFailure, Tenancy
 from vhb_inference_agent.survivors import Survivor
 from vhb_inference_agent.troubles import Troubles
 from vhb_shared.bus.client import Bus
@@ -40,11 +40,13 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY_S = 2.0
 LOOK_AT_HOST_EVERY_S = 15.0
 HEARTBEAT_S = topology.CLAIM_TTL_S / 4
+STEADY_S = 60.0
+"""A backend that has served for so long is well again: its earlier failures are not counted any more."""
 SAID_AT_MOST_EVERY_S = 0.25
 CONCURRENCY = 8
 """Taken for a backend's concurrency before it runs, where its entry does not say."""
 
-MakeSession = Callable[[Tenancy, Callable[[Failure], float | None], Callable[[], None]], BackendSession]
+MakeSession = Callable[[Tenancy, OnFailure, Callable[[], None]], BackendSession]
 """(tenancy, on_failure, on_change) -> its session."""
 Reattach = Callable[[ResourcePool], Awaitable[Sequence[tuple[HeldClaim, Survivor]]]]
 """Takes back what a former life of this agent left running; leases are entered in the pool."""
@@ -91,7 +93,9 @@ class Agent:
     def info(self) -> AgentInfo:
         """What it says of itself now."""
         sessions = tuple(session.info for session, _ in self._sessions.values())
-        return self._info.model_copy(update={"sessions": sessions, "troubles": self._troubles.shown})
+        held = {backend_id for backend_id, _ in self._sessions}
+        troubles = tuple(trouble for trouble in self._troubles.shown if trouble.backend_id not in held)
+        return self._info.model_copy(update={"sessions": sessions, "troubles": troubles})
 
     async def run(self) -> None:
         """Serves until cancelled, then stops every backend."""
@@ -158,6 +162,9 @@ class Agent:
         for demand in demands:
             if not demand.run_ids:
                 self._troubles.forget(demand.backend_id)
+        for (backend_id, _), (session, _) in self._sessions.items():
+            if session.info.state == "serving" and self._clock() - session.info.since >= STEADY_S:
+                self._troubles.forget(backend_id)
         mine = Counter(backend_id for backend_id, _ in self._sessions)
         open_ = [
             demand
@@ -244,10 +251,11 @@ class Agent:
         """Runs the session of what was claimed and leased; both come back when it has ended."""
         key = (tenancy.held.claim.backend_id, tenancy.held.claim.replica)
 
-        def failed(failure: Failure) -> float | None:
+        def failed(failure: Failure, served_elsewhere: bool) -> float | None:
             # What runs elsewhere was tried several times already, and its user waits for the reason.
             passing = failure.retryable and tenancy.lease.place != "remote"
-            return self._troubles.note(key[0], failure.model_copy(update={"retryable": passing}))
+            failure = failure.model_copy(update={"retryable": passing})
+            return self._troubles.note(key[0], failure, served_elsewhere=served_elsewhere)
 
         def ended(task: asyncio.Task[None]) -> None:
             del self._sessions[key]
@@ -265,6 +273,3 @@ class Agent:
 
     def _say(self) -> None:
         self._changed.set()
-        for (backend_id, _), (session, _) in self._sessions.items():
-            if session.info.state == "serving":
-                self._troubles.forget(backend_id)

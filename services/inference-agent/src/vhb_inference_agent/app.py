@@ -20,7 +20,7 @@ from vhb_inference_agent.resources.pool import ResourcePool
 from vhb_inference_agent.runner.media import ImageEncoder
 from vhb_inference_agent.runner.reuse import KnownAnswers
 from vhb_inference_agent.runner.shard_runner import ShardRunner
-from vhb_inference_agent.sessions import BackendSession, Tenancy
+from vhb_inference_agent.sessions import BackendSession, OnFailure, Tenancy
 from vhb_inference_agent.settings import AgentSettings
 from vhb_inference_agent.survivors import Record, Survivor, SurvivorFiles
 from vhb_inference_agent.telemetry.devices import NvmlReader
@@ -31,7 +31,6 @@ from vhb_shared.bus.handling import subscribe
 from vhb_shared.bus.service import Service
 from vhb_shared.contracts import topology
 from vhb_shared.contracts.commands import ReuseAnswers
-from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.topology import Consumer
 from vhb_shared.settings import StoreSettings
 from vhb_shared.store.cache import ObjectCache
@@ -103,9 +102,7 @@ async def setup(service: Service) -> AsyncIterator[None]:
         options = TelemetryOptions(settings.telemetry_s, settings.hang_after_s, model.retries.timeout_s)
         return SessionTelemetry(names, tenancy.lease.devices, devices, service.store, service.bus.live, options)
 
-    def make_session(
-        tenancy: Tenancy, on_failure: Callable[[Failure], float | None], on_change: Callable[[], None]
-    ) -> BackendSession:
+    def make_session(tenancy: Tenancy, on_failure: OnFailure, on_change: Callable[[], None]) -> BackendSession:
         return BackendSession(
             bus=service.bus,
             store=service.store,

@@ -26,7 +26,7 @@ from vhb_shared.contracts.events import BackendFailed, BackendReady, BackendStar
 from vhb_shared.contracts.job import ModelEntry
 from vhb_shared.contracts.live import Notice
 from vhb_shared.contracts.plan import RunSpec
-from vhb_shared.contracts.state import BackendDemand, SessionInfo
+from vhb_shared.contracts.state import AgentInfo, BackendDemand, SessionInfo
 from vhb_shared.errors import Unavailable
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
@@ -48,6 +48,10 @@ class ServedBackend(RunningBackend, Observed, Protocol):
     async def wait_lost(self) -> BackendLost:
         """Returns when it is lost for good."""
         ...
+
+
+OnFailure = Callable[[Failure, bool], float | None]
+"""(failure, whether another replica serves) -> seconds until it is tried again, or None: it is not."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +90,12 @@ class BackendSession:
         make_runner: MakeRunner,
         telemetry: SessionTelemetry,
         idle_s: float,
-        on_failure: Callable[[Failure], float | None] = lambda _: None,
+        on_failure: OnFailure = lambda failure, served_elsewhere: None,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         """Args:
         telemetry: measures it.
-        on_failure: told when the backend cannot be served; seconds until it is tried again, or None: it is not.
+        on_failure: told when the backend cannot be served.
         on_change: told when `info` says something new.
         """
         self._bus = bus
@@ -297,7 +301,7 @@ class BackendSession:
             await self._bus.publish(event(job_id))
 
     async def _fail(self, failure: Failure, log_tail: tuple[str, ...]) -> None:
-        again_in = self._on_failure(failure)
+        again_in = self._on_failure(failure, await self._served_elsewhere())
         if again_in is not None:
             log.warning("backend_tried_again", backend_id=self.info.backend_id, seconds=again_in, reason=str(failure))
             message = f"{failure.message} Tried again in {again_in:.0f} s."
@@ -309,6 +313,17 @@ class BackendSession:
             self._demand = found[0]
         tail = tuple(line[:500] for line in log_tail[-20:])
         await self._tell(lambda job_id: BackendFailed(job_id=job_id, failure=failure, log_tail=tail, **self._names()))
+
+    async def _served_elsewhere(self) -> bool:
+        """Whether another replica answers, here or on another host."""
+        mine = (self._held.claim.agent_id, self._held.claim.replica)
+        return any(
+            session.backend_id == self.info.backend_id
+            and session.state == "serving"
+            and (agent.agent_id, session.replica) != mine
+            for agent in await self._bus.agents.values(AgentInfo)
+            for session in agent.sessions
+        )
 
     def _progress(self, line: str) -> None:
         self.info = self.info.model_copy(update={"detail": line[:DETAIL_CHARS]})

@@ -32,16 +32,21 @@ class Troubles:
         self._clock = clock
         self._cases: dict[str, _Case] = {}
 
-    def note(self, backend_id: str, failure: Failure) -> float | None:
+    def note(self, backend_id: str, failure: Failure, *, served_elsewhere: bool = False) -> float | None:
         """Enters a failure.
+
+        Args:
+            backend_id: of what failed.
+            failure: why.
+            served_elsewhere: another replica answers: its runs need not fail because this host cannot serve it.
 
         Returns:
             Seconds until it is tried again; None when it is given up, and its runs should hear of it.
         """
         before = self._cases.get(backend_id)
         tries = 1 if before is None or before.final else before.tries + 1
-        again = failure.retryable and tries <= len(DELAYS_S)
-        delay = DELAYS_S[tries - 1] if again else GIVEN_UP_S
+        again = served_elsewhere or (failure.retryable and tries <= len(DELAYS_S))
+        delay = DELAYS_S[min(tries, len(DELAYS_S)) - 1] if again else GIVEN_UP_S
         self._cases[backend_id] = _Case(tries, self._clock() + delay, failure.message[:_SHOWN], final=not again)
         return delay if again else None
 
