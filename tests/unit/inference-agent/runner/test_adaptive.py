@@ -223,3 +223,18 @@ def test_work_is_what_the_endpoint_counts() -> None:
     assert work_of(None, None) == 1
     assert work_of(160, 10) == 20
     assert work_of(None, 0) == 1
+
+
+def test_memory_that_is_nearly_used_up_takes_the_limit_down_once_at_a_time() -> None:
+    now = 0.0
+    control = AdaptiveLimit(64, first=40, clock=lambda: now)
+    control.pressed()
+    assert control.limit == 30
+    control.pressed()
+    assert control.limit == 30, "what was taken away has not taken effect yet"
+    now += 10
+    control.pressed()
+    assert control.limit == 22
+    alone = AdaptiveLimit(1, clock=lambda: now)
+    alone.pressed()
+    assert alone.limit == 1

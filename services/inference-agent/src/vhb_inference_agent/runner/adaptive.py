@@ -165,6 +165,11 @@ class AdaptiveLimit:
             self._fall_to(int(self.limit * OVERRUN), max(1.0, self._rounds.latency_s), self._hold_s)
             self._hold_s = min(2 * self._hold_s, LONGEST_HOLD_S)
 
+    def pressed(self) -> None:
+        """Memory is nearly used up on the backend's side: fewer, and for long."""
+        if self.clock() >= self._deaf_until:
+            self._fall_to(int(self.limit * REFUSED), max(1.0, self._rounds.latency_s), LONGEST_HOLD_S)
+
     def restarted(self) -> None:
         """The backend died and is back: begin anew, to where the limit was."""
         if self._phase != "start":

@@ -89,6 +89,12 @@ class ShardRunner:
         """Requests in flight allowed now."""
         return self._control.limit
 
+    def relieve(self) -> bool:
+        """Memory is nearly used up: allows fewer requests from now on. False when that was not possible."""
+        before = self._control.limit
+        self._control.pressed()
+        return self._control.limit < before
+
     async def __aenter__(self) -> "ShardRunner":
         if self._most > 1:
             self._watch = asyncio.create_task(watch_engine(self._backend, self._slots))

@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 WRITE_EVERY_S = 15.0
 """So much of it a kill -9 may cost."""
 LIVE_EVERY_S = 2.0
+RELIEF_EVERY_S = 10.0
 WRITE_PATIENCE_S = 5.0
 """A completed shard waits no longer for its telemetry."""
 
@@ -39,6 +40,10 @@ class Measured(Protocol):
     @property
     def slots(self) -> int:
         """Requests in flight allowed now."""
+        ...
+
+    def relieve(self) -> bool:
+        """Allows fewer from now on; False when that was not possible."""
         ...
 
 
@@ -90,6 +95,7 @@ class SessionTelemetry:
         self._tasks: list[asyncio.Task[None]] = []
         self._live_since = time.monotonic()
         self._live_finished, self._live_tokens = 0, 0.0
+        self._relieve_at = float("-inf")
 
     async def before_start(self, *, running: bool = False) -> None:
         """Notes what is in use before the engine starts.
@@ -165,6 +171,7 @@ class SessionTelemetry:
             try:
                 span, seen = await self._look()
                 await self._say_live(span, seen)
+                await self._relieve()
             except Exception as error:  # measuring must not end the session, nor itself
                 log.warning("telemetry_failed", error=repr(error))
 
@@ -214,6 +221,16 @@ class SessionTelemetry:
         if fresh:
             what = " and ".join(_WHAT[each] for each in sorted(fresh))
             await self.tell("info", f"{self._names.model}: {what} nearly used up")
+
+    async def _relieve(self) -> None:
+        """Fewer requests at once while memory of the host or of the backend is nearly used up. Not for a device: what
+        an engine takes of it at its start does not shrink."""
+        if not self._pressure.high & {"host", "backend"} or time.monotonic() < self._relieve_at:
+            return
+        self._relieve_at = time.monotonic() + RELIEF_EVERY_S
+        assert self._runner is not None
+        if self._runner.in_flight.now and self._runner.relieve():
+            await self.tell("info", f"fewer requests at once ({self._runner.slots}): memory is nearly used up")
 
     async def _say_live(self, span: Span, seen: Seen) -> None:
         seconds = time.monotonic() - self._live_since
