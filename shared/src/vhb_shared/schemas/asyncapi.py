@@ -52,7 +52,7 @@ def asyncapi_document() -> dict[str, Any]:
         channels[name] = _channel(subjects.event("{job_id}", event.what), name, topology.EVENTS)
         operations[f"send_{name}"] = _operation("send", name, event.__doc__ or "")
         for consumer in topology.CONSUMERS:
-            if consumer.subject == subjects.every(event.what):
+            if consumer.subject in (subjects.every(event.what), subjects.ALL_EVENTS):
                 operations[f"receive_{name}_{consumer.durable.split('--')[0]}"] = _receive(name, consumer)
     for key, live in LIVE.items():
         name = _camel(key)
