@@ -239,3 +239,32 @@ async def test_cancelling_a_start_leaves_nothing_running(environment: ProcessEnv
         except asyncio.CancelledError:
             continue
     await until(lambda: not [pid for pid in set(children_of(os.getpid())) - before if lives(pid)])
+
+
+async def test_a_group_that_uses_more_memory_than_it_may_is_ended_as_out_of_memory(
+    environment: ProcessEnvironment,
+) -> None:
+    child = "x = bytearray(200 << 20); import time; time.sleep(600)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    spec = EnvironmentSpec(name="eater", command=("{python}", "-c", code), memory_bytes=100 << 20)
+    await environment.prepare(spec, lambda _: None)
+    handle = await environment.start(spec)
+    ended = await asyncio.wait_for(environment.wait_exit(handle), 30)
+    await environment.stop(handle)
+    assert ended.out_of_memory
+    assert ended.words == "ran out of memory"
+
+
+async def test_what_stays_below_its_bounds_is_left_alone(environment: ProcessEnvironment) -> None:
+    code = (
+        "import os, sys, time; x = bytearray(50 << 20); print(len(os.sched_getaffinity(0)), flush=True)\n"
+        "time.sleep(1.5); sys.exit(3)"
+    )
+    spec = EnvironmentSpec(name="modest", command=("{python}", "-c", code), memory_bytes=300 << 20, cpus=0.5)
+    await environment.prepare(spec, lambda _: None)
+    handle = await environment.start(spec)
+    ended = await asyncio.wait_for(environment.wait_exit(handle), 30)
+    lines = await environment.logs(handle)
+    await environment.stop(handle)
+    assert (ended.code, ended.out_of_memory) == (3, False)
+    assert lines == ("1",)

@@ -55,7 +55,9 @@ class ProcessEnvironment(Environment):
     """
 
     name: ClassVar[str] = "process"
-    capabilities: ClassVar[Capabilities] = Capabilities(installs_packages=True, local_files=True, gpus=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        installs_packages=True, local_files=True, gpus=True, limits=frozenset({"memory", "cpus"})
+    )
 
     def __init__(self, settings: EnvironmentSettings) -> None:
         super().__init__(settings)
@@ -103,7 +105,7 @@ class ProcessEnvironment(Environment):
             return running.ended.result()
         # The program may be dead while its warden still tidies up.
         known = process_table.read_json(running.directory / "exit.json")
-        return None if known is None else Exit(code=known["code"], signal=known["signal"])
+        return None if known is None else Exit.model_validate(known)
 
     async def wait_exit(self, handle: EnvironmentHandle) -> Exit:
         """See `Environment.wait_exit`."""
@@ -195,6 +197,8 @@ class ProcessEnvironment(Environment):
             "agent_started": warden.start_time(os.getpid()),
             "log_bytes": self.settings.log_bytes,
             "grace_s": 3.0,
+            "memory_bytes": spec.memory_bytes,
+            "cpus": spec.cpus,
         }
         await asyncio.to_thread(_write, directory, handle, plan)
         inherited, alive_pipe = os.pipe()
@@ -230,7 +234,7 @@ async def _ended(running: _Running) -> Exit:
         # The warden itself was killed: its program died with it, what that had started may not have.
         await asyncio.to_thread(process_table.end, running.directory, remove=False)
         known = {"code": code if code >= 0 else None, "signal": -code if code < 0 else None}
-    return Exit(code=known["code"], signal=known["signal"])
+    return Exit.model_validate(known)
 
 
 def _write(directory: Path, handle: EnvironmentHandle, plan: dict[str, Any]) -> None:

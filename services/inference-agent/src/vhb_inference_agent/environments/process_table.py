@@ -1,13 +1,14 @@
-"""What runs on this host, from /proc: who is still who, what a group uses, ending what an agent left behind."""
+"""What runs on this host: who is still who, what a group uses, ending what an agent left behind."""
 
 import contextlib
 import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from vhb_inference_agent.environments.base import Stats
 from vhb_inference_agent.environments.warden import start_time
@@ -23,14 +24,17 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def group_stats(group: int) -> Stats:
-    """Sums over a process group; zeros where /proc does not exist."""
-    page, tick = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
-    found = [fields for fields in _all_stats() if int(fields[2]) == group and fields[0] != "Z"]
-    return Stats(
-        memory_bytes=sum(int(fields[21]) for fields in found) * page,
-        cpu_seconds=sum(int(fields[11]) + int(fields[12]) for fields in found) / tick,
-        processes=len(found),
-    )
+    """Sums over a process group; zeros where there is none."""
+    memory, seconds, processes = 0, 0.0, 0
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError), process.oneshot():
+            if os.getpgid(process.pid) != group or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            used = process.cpu_times()
+            memory += process.memory_info().rss
+            seconds += used.user + used.system
+            processes += 1
+    return Stats(memory_bytes=memory, cpu_seconds=seconds, processes=processes)
 
 
 def end(directory: Path, *, remove: bool = True) -> bool:
@@ -64,11 +68,3 @@ def reap(runs: Path, labels: dict[str, str], ours: frozenset[str]) -> tuple[str,
         end(directory)
         ended.append(directory.name)
     return tuple(ended)
-
-
-def _all_stats() -> Iterator[list[str]]:
-    """The fields of /proc/<pid>/stat from the third on."""
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError, ValueError):
-            text = path.read_text()
-            yield text[text.rindex(")") + 2 :].split()

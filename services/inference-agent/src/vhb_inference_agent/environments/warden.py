@@ -4,14 +4,19 @@ Run as a file by the agent's interpreter (`python -I -S warden.py RUN_DIRECTORY`
 only. A process of its own because nothing else works for kill -9 of the agent: the death signal of Linux reaches the
 direct child only, and setting it from the agent would need code between fork and exec in a threaded process.
 
-In RUN_DIRECTORY it reads plan.json (command, cwd, agent_pid, log_bytes, grace_s), writes child.json when the program
-runs, backend.log, and exit.json when it has ended. Standard input is a pipe that the agent holds open.
+In RUN_DIRECTORY it reads plan.json (command, cwd, agent_pid, log_bytes, grace_s, memory_bytes, cpus), writes child.json
+when the program runs, backend.log, and exit.json when it has ended. Standard input is a pipe that the agent holds open.
 SIGTERM: end the group within grace_s. SIGUSR1, or the end of standard input: the agent is gone, end it now.
+
+Bounds: a group whose own memory (resident and not shared) is more than memory_bytes when it is looked at is ended as
+out of memory; a short peak between two looks is not seen. cpus: whole cores, by affinity.
 """
 
 import ctypes
 import json
+import math
 import os
+import random
 import selectors
 import signal
 import subprocess
@@ -23,6 +28,7 @@ from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_LOOK_EVERY_S = 0.5
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -51,7 +57,7 @@ def main(directory: Path) -> None:
             stdout=child_output,
             stderr=child_output,
             start_new_session=True,
-            preexec_fn=_in_child,
+            preexec_fn=lambda: _in_child(plan.get("cpus")),
         )
     except (OSError, subprocess.SubprocessError) as error:
         log.write(f"cannot start {plan['command'][0]}: {error}\n".encode())
@@ -59,20 +65,27 @@ def main(directory: Path) -> None:
         sys.exit(127)
     os.close(child_output)
     _write(directory / "child.json", {"pid": child.pid, "started": start_time(child.pid)})
-    code = _watch(child, log, output, waker, plan["grace_s"])
-    ended = {"code": code if code >= 0 else None, "signal": -code if code < 0 else None}
+    memory = Memory(child.pid, plan.get("memory_bytes"))
+    code = _watch(child, log, output, waker, plan["grace_s"], memory)
+    ended = {
+        "code": code if code >= 0 else None,
+        "signal": -code if code < 0 else None,
+        "out_of_memory": memory.exceeded or (code == -signal.SIGKILL and memory.kernel_killed),
+    }
     _write(directory / "exit.json", ended)
     sys.exit(code if code >= 0 else 128 - code)
 
 
-def _watch(child: "subprocess.Popen[bytes]", log: "BoundedLog", output: int, waker: int, grace_s: float) -> int:
+def _watch(
+    child: "subprocess.Popen[bytes]", log: "BoundedLog", output: int, waker: int, grace_s: float, memory: "Memory"
+) -> int:
     """Pumps output until the program has ended, then ends what it left behind. Returns Popen's return code."""
     deadline: float | None = None
     with selectors.DefaultSelector() as selector:
         for descriptor in (0, output, waker):
             selector.register(descriptor, selectors.EVENT_READ)
         while (code := child.poll()) is None:
-            wait = None if deadline is None else max(0.0, deadline - time.monotonic())
+            wait = _LOOK_EVERY_S if deadline is None else max(0.0, deadline - time.monotonic())
             for key, _ in selector.select(wait):
                 data = _read(key.fd)
                 if data is None:
@@ -86,6 +99,10 @@ def _watch(child: "subprocess.Popen[bytes]", log: "BoundedLog", output: int, wak
                     deadline = time.monotonic()
                 if not data:
                     selector.unregister(key.fd)
+            if deadline is None and memory.look():
+                deadline = time.monotonic()
+            elif deadline is not None:
+                memory.asked_to_end = True
             if deadline is not None and time.monotonic() >= deadline:
                 _signal_group(child.pid, signal.SIGKILL)
                 deadline = time.monotonic() + 0.2
@@ -115,6 +132,54 @@ def _end_adopted() -> None:
                 gone |= os.waitpid(pid, os.WNOHANG)[0] == pid
         if not gone:
             time.sleep(0.01)
+
+
+class Memory:
+    """What a process group uses, and whether memory is why it ended."""
+
+    def __init__(self, group: int, most: int | None) -> None:
+        self._group, self._most = group, most
+        self._looked = 0.0
+        self._kills = [oom_kills(), oom_kills()]
+        self.exceeded = False
+        """It used more than it may."""
+        self.asked_to_end = False
+
+    def look(self) -> bool:
+        """Whether it uses too much now; looks twice a second at most."""
+        now = time.monotonic()
+        if now - self._looked >= _LOOK_EVERY_S:
+            self._looked = now
+            self._kills = [self._kills[1], oom_kills()]
+            self.exceeded = self._most is not None and group_memory(self._group) > self._most
+        return self.exceeded
+
+    @property
+    def kernel_killed(self) -> bool:
+        """Whether the kernel ended some process of this host for want of memory within about the last second. Asked
+        when ours was killed by signal 9 and nobody here did it: then it was ours."""
+        return not self.asked_to_end and oom_kills() > self._kills[0]
+
+
+def oom_kills() -> int:
+    """How many processes the kernel has ended for want of memory since it started; 0 where it does not say."""
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
+def group_memory(group: int) -> int:
+    """Bytes that a process group has for itself: resident, without what is shared; 0 where /proc does not exist."""
+    pages = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError, IndexError):
+            text = path.read_text()
+            if int(text[text.rindex(")") + 2 :].split()[2]) == group:
+                words = path.with_name("statm").read_text().split()
+                pages += int(words[1]) - int(words[2])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 class BoundedLog:
@@ -148,9 +213,13 @@ def start_time(pid: int) -> str | None:
     return text[text.rindex(")") + 2 :].split()[19]
 
 
-def _in_child() -> None:
+def _in_child(cpus: float | None) -> None:
     # This process has one thread, so code between fork and exec is safe here.
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if cpus is not None and hasattr(os, "sched_setaffinity"):
+        allowed = sorted(os.sched_getaffinity(0))
+        # Any of them: several backends should not all sit on the first.
+        os.sched_setaffinity(0, random.sample(allowed, min(len(allowed), math.ceil(cpus))))
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
 
