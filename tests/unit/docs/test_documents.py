@@ -11,6 +11,7 @@ from vhb.main import app
 from vhb_evaluator.metrics.registry import metric_class, metric_names
 from vhb_evaluator.normalisation import PROFILES
 from vhb_evaluator.settings import EvaluatorSettings
+from vhb_inference_agent.environments.docker.settings import DockerSettings
 from vhb_inference_agent.settings import AgentSettings
 from vhb_shared.contracts import topology
 from vhb_shared.contracts.events import EVENTS
@@ -49,13 +50,18 @@ def test_every_command_is_described() -> None:
         assert re.search(rf"\b{name}\b", page), name
 
 
-def test_every_setting_is_described_and_no_other() -> None:
-    described = set(
-        re.findall(r"`(VHB_[A-Z0-9_]+)`", "".join(re.findall(r"^\| `VHB_.*", _page("operations.md"), re.M)))
-    )
-    kinds: tuple[type[BaseSettings], ...] = (
-        BusSettings, StoreSettings, RegistrySettings, LogSettings, AgentSettings, EvaluatorSettings,
-    )  # fmt: skip
+@pytest.mark.parametrize(
+    ("page", "kinds"),
+    [
+        (
+            "operations.md",
+            (BusSettings, StoreSettings, RegistrySettings, LogSettings, AgentSettings, EvaluatorSettings),
+        ),
+        ("environments.md", (DockerSettings,)),
+    ],
+)
+def test_every_setting_is_described_and_no_other(page: str, kinds: tuple[type[BaseSettings], ...]) -> None:
+    described = set(re.findall(r"`(VHB_[A-Z0-9_]+)`", "".join(re.findall(r"^\| `VHB_.*", _page(page), re.M))))
     there = {f"{kind.model_config['env_prefix']}{name}".upper() for kind in kinds for name in kind.model_fields}
     assert described == there
 
