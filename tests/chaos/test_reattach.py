@@ -47,11 +47,16 @@ class Place:
                 found[path.parent.name] = int(path.read_text())
         return found
 
+    def devices(self) -> list[list[str]]:
+        """Of each program."""
+        folder = self.environments / "detached"
+        return [json.loads((folder / handle / "spec.json").read_text())["devices"] for handle in self.programs()]
+
     def asked(self) -> int:
         """Requests so far."""
         return len(self.requests.read_text().splitlines()) if self.requests.exists() else 0
 
-    def job(self, tmp_path: Path, delay_ms: int = 400) -> Path:
+    def job(self, tmp_path: Path, delay_ms: int = 800) -> Path:
         """A job for it."""
         write_documents(tmp_path / "documents", SAMPLES)
         model = {
@@ -84,26 +89,27 @@ def sessions(stack: Stack) -> list[tuple[str, str, list[str]]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_its_next_life_goes_on_with_what_runs(place: Place, tmp_path: Path) -> None:
     job = place.job(tmp_path)
     with running(tmp_path / "work", env=place.env) as stack:
         job_id = stack.submit(job)
-        wait_until(lambda: place.asked() >= 40, 60, "40 requests")
-        before, leased = place.programs(), sessions(stack)
+        wait_until(lambda: place.asked() >= 2 * CONCURRENCY, 60, "first requests")
+        before = place.programs()
         assert len(before) == 1
-        assert [devices for _, _, devices in leased] == [["0"]]
+        assert place.devices() == [["0"]]
         stack.kill_service("agent")
         at_kill = place.asked()
         assert place.programs() == before, "it outlives its agent"
-        wait_until(lambda: place.asked() > at_kill + CONCURRENCY, 40, "work goes on")
+        wait_until(lambda: place.asked() > at_kill + CONCURRENCY, 60, "work goes on")
         assert place.programs() == before, "the same program answers"
-        assert sessions(stack) == leased, "with the same device"
         # Everything at once, and all of it started again.
         stack.kill()
         assert place.programs() == before
         stack.start()
         results = stack.finished(job_id, tmp_path / "out")
         assert place.programs() == before
+        assert [(agent, devices) for agent, _, devices in sessions(stack)] == [("agent-0", ["0"])], "leased as before"
         assert len(results.answers) == SAMPLES
         assert {outcome for _, _, outcome in results.answers} == {"answered"}
         extra = place.asked() - SAMPLES
@@ -112,6 +118,7 @@ def test_its_next_life_goes_on_with_what_runs(place: Place, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_what_another_agent_took_over_is_ended(place: Place, tmp_path: Path) -> None:
     job = place.job(tmp_path, 1500)
     with running(tmp_path / "work", "--agents=2", env=place.env) as stack:
@@ -124,16 +131,17 @@ def test_what_another_agent_took_over_is_ended(place: Place, tmp_path: Path) -> 
             listed = json.loads(stack.vhb("agents", "--json").stdout)
             (victim,) = (agent["pid"] for agent in listed if agent["agent_id"] == owner)
             os.kill(victim, signal.SIGKILL)
-            wait_until(lambda: len(place.programs()) == 2, 40, "the other agent starts its own")
+            wait_until(lambda: len(place.programs()) == 2, 60, "the other agent starts its own")
         finally:
             os.kill(stack.pid, signal.SIGCONT)
-        wait_until(lambda: not before.keys() & place.programs().keys(), 40, "the former life's one is ended")
+        wait_until(lambda: not before.keys() & place.programs().keys(), 60, "the former life's one is ended")
         results = stack.finished(job_id, tmp_path / "out")
         assert len(results.answers) == SAMPLES
         assert [agent for agent, _, _ in sessions(stack)] != [owner]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_cancelling_ends_it_within_seconds(place: Place, tmp_path: Path) -> None:
     job = place.job(tmp_path, 1500)
     with running(tmp_path / "work", env=place.env) as stack:
@@ -141,6 +149,6 @@ def test_cancelling_ends_it_within_seconds(place: Place, tmp_path: Path) -> None
         wait_until(lambda: place.asked() >= CONCURRENCY, 60, "first requests")
         assert place.programs()
         stack.vhb("cancel", job_id)
-        took = wait_until(lambda: not place.programs(), 20, "the program is gone")
+        took = wait_until(lambda: not place.programs(), 30, "the program is gone")
         print(f"\ncancelled: its program was gone {took:.1f} s after the command")
         assert sessions(stack) == []
