@@ -33,6 +33,7 @@ MEASUREMENTS: dict[str, Callable[[], Figures]] = {
     "reuse": reuse.measure,
     "memory": memory.measure,
     "saturation": saturation.measure,
+    "saturation_vllm": saturation.measure_vllm,
     "scale": scale.measure,
 }
 README = Path(__file__).with_name("README.md")

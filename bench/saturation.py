@@ -15,7 +15,6 @@ from pathlib import Path
 from bench.figures import Figures, median
 from bench.request_overhead import MODEL, agent, bare
 from vhb_shared.contracts.job import Generation, ModelEntry
-from vhb_shared.contracts.plan import DatasetRef
 from vhb_shared.store.directory import DirectoryStore
 from vhb_shared.testing.endpoint_process import EndpointProcess
 from vhb_shared.testing.real_vllm import READY_S, SERVE_ARGS, SERVE_ENV, NoRealEngine, real_vllm
@@ -23,84 +22,76 @@ from vhb_shared.testing.samples import store_samples
 
 REPEAT = 2
 MOST = 256
-SAMPLES = 4000
+SAMPLES = 3000
 PLACES, HALF_AT, DELAY_MS = 64, 64, 250
 """Of the modelled engine: 64 requests at once take half a second each, 128 a second at most."""
-BARE_CONCURRENCY = (64, 96)
-"""The bare client is told what the engine can use; the better of the two counts."""
-REAL_SAMPLES, REAL_TOKENS, REAL_PLACES = 400, 64, 16
+BARE_CONCURRENCY = 72
+"""The bare client is told what the engine can use, and a few more to wait."""
+REAL_SAMPLES, REAL_TOKENS, REAL_PLACES = 200, 64, 16
 REAL_MODEL = ModelEntry(
     name="tiny-vlm", backend="openai", generation=Generation(max_tokens=REAL_TOKENS, extra={"ignore_eos": True})
 )
 
 
+GOAL = "Goal: at least 0.95. The runner finds by itself how many requests the engine can use; the bare client is told."
+COLUMNS = ("samples", "bare client, 1/s", "runner, 1/s", "ratio", "requests in flight found")
+
+
 def measure() -> Figures:
-    """Both clients in turn, against the modelled engine and, where it can be had, a real one."""
-    with tempfile.TemporaryDirectory() as folder:
+    """Both clients in turn, against the modelled engine."""
+    options = (f"--places={PLACES}", f"--half-at={HALF_AT}", f"--delay-ms={DELAY_MS}")
+    with tempfile.TemporaryDirectory() as folder, EndpointProcess(*options) as endpoint:
         store = DirectoryStore(Path(folder))
-        rows = [_modelled(store, asyncio.run(store_samples(store, SAMPLES)))]
-        try:
-            with _vllm() as url:
-                rows.append(_real(url, store, asyncio.run(store_samples(store, REAL_SAMPLES))))
-            note = ""
-        except NoRealEngine as error:
-            note = f"Without vLLM: {error}."
+        dataset = asyncio.run(store_samples(store, SAMPLES))
+        row = _row(
+            SAMPLES,
+            lambda: bare(endpoint.base_url, SAMPLES, BARE_CONCURRENCY, stream=True),
+            lambda: agent(endpoint.base_url, store, dataset, MOST, stream=True, model=MODEL),
+        )
     return Figures(
         name="saturation",
         title="The engine is the limit: samples per second through the runner and through a bare client",
-        goal="Goal: at least 0.95. The runner finds by itself how many requests the engine can use; the bare client "
-        "is told.",
-        columns=("engine", "samples", "bare client, 1/s", "runner, 1/s", "ratio", "requests in flight found"),
-        rows=rows,
-        note=f"The modelled engine answers {PLACES} requests at once, the more the slower, and queues the rest; "
-        f"vLLM is its CPU build with a tiny model, {REAL_PLACES} requests at once, {REAL_TOKENS} tokens each. "
-        f"First to last, the start included. {note}".strip(),
+        goal=GOAL,
+        columns=COLUMNS,
+        rows=[row],
+        note=f"The stand-in models an engine that answers {PLACES} requests at once, the more the slower, and queues "
+        "the rest. First to last, the start from 8 in flight included.",
     )
 
 
-def _modelled(store: DirectoryStore, dataset: DatasetRef) -> tuple[str, ...]:
-    options = (f"--places={PLACES}", f"--half-at={HALF_AT}", f"--delay-ms={DELAY_MS}")
-    with EndpointProcess(*options) as endpoint:
-        return _row(
-            "modelled",
-            dataset.samples,
-            lambda concurrency: bare(endpoint.base_url, dataset.samples, concurrency, stream=True),
-            BARE_CONCURRENCY,
-            lambda: agent(endpoint.base_url, store, dataset, MOST, stream=True, model=MODEL),
+def measure_vllm() -> Figures:
+    """The same against a real engine."""
+    options = {"max_tokens": REAL_TOKENS, "ignore_eos": True, "temperature": 0, "model": "tiny-vlm"}
+    with tempfile.TemporaryDirectory() as folder, _vllm() as url:
+        store = DirectoryStore(Path(folder))
+        dataset = asyncio.run(store_samples(store, REAL_SAMPLES))
+        asyncio.run(bare(url, 2 * REAL_PLACES, REAL_PLACES, stream=True, **options))  # warm
+        row = _row(
+            REAL_SAMPLES,
+            lambda: bare(url, REAL_SAMPLES, 2 * REAL_PLACES, stream=True, **options),
+            lambda: agent(url, store, dataset, MOST, stream=True, model=REAL_MODEL),
         )
-
-
-def _real(url: str, store: DirectoryStore, dataset: DatasetRef) -> tuple[str, ...]:
-    options = {"max_tokens": REAL_TOKENS, "ignore_eos": True, "temperature": 0}
-    asyncio.run(bare(url, 2 * REAL_PLACES, REAL_PLACES, stream=True, model="tiny-vlm", **options))  # warm
-    return _row(
-        "vLLM",
-        dataset.samples,
-        lambda concurrency: bare(url, dataset.samples, concurrency, stream=True, model="tiny-vlm", **options),
-        (2 * REAL_PLACES,),
-        lambda: agent(url, store, dataset, MOST, stream=True, model=REAL_MODEL),
+    return Figures(
+        name="saturation_vllm",
+        title="The same with vLLM",
+        goal=GOAL,
+        columns=COLUMNS,
+        rows=[row],
+        note=f"Its CPU build with a tiny model of random weights: {REAL_PLACES} requests at once, {REAL_TOKENS} tokens "
+        "each, on the cores that the clients run on too.",
     )
 
 
-def _row(
-    name: str,
-    samples: int,
-    theirs: Callable[[int], Awaitable[None]],
-    concurrency: tuple[int, ...],
-    ours: Callable[[], Awaitable[int]],
-) -> tuple[str, ...]:
-    bare_rates: dict[int, list[float]] = {each: [] for each in concurrency}
-    our_rates: list[float] = []
-    found = 0
+def _row(samples: int, theirs: Callable[[], Awaitable[None]], ours: Callable[[], Awaitable[int]]) -> tuple[str, ...]:
+    their_s: list[float] = []
+    our_s: list[float] = []
+    found: object = None
     for _ in range(REPEAT):
-        for each, rates in bare_rates.items():
-            seconds, _result = _timed(lambda each=each: theirs(each))
-            rates.append(samples / seconds)
+        their_s.append(_timed(theirs)[0])
         seconds, found = _timed(ours)
-        our_rates.append(samples / seconds)
-    best = max(median(rates) for rates in bare_rates.values())
-    rate = median(our_rates)
-    return (name, str(samples), f"{best:.1f}", f"{rate:.1f}", f"{rate / best:.2f}", str(found))
+        our_s.append(seconds)
+    their_rate, our_rate = samples / median(their_s), samples / median(our_s)
+    return (str(samples), f"{their_rate:.1f}", f"{our_rate:.1f}", f"{our_rate / their_rate:.2f}", str(found))
 
 
 def _timed(work: Callable[[], Awaitable[object]]) -> tuple[float, object]:

@@ -64,6 +64,8 @@ class AdaptiveLimit:
         self._phase: Phase = "start"
         self._growth = 2.0
         """Of the limit in a round of slow start."""
+        self._peak = 0
+        """Most in flight in this round: slow start waits for those it allowed."""
         self._goal = most
         """Slow start ends here at the latest; after a restart, where the limit was."""
         self._rounds = Rounds(clock, self.limit)
@@ -129,15 +131,17 @@ class AdaptiveLimit:
         if in_flight > self.limit:
             self._rounds.begin(self.limit)  # a step down is still to take effect
             return
+        self._peak = max(self._peak, in_flight + 1)
         self._rounds.add(latency_s, work, wanted)
         if self._phase == "start" and wanted:
-            self._set(min(self.limit + 1, int(self._growth * self._rounds.limit), self._goal))
+            self._set(min(self.limit + 1, int(self._growth * self._rounds.limit), 2 * self._peak, self._goal))
         ended = self._rounds.end(long=self._phase in ("steady", "probe"))
         if ended is None:
             return
         if ended.wanted:  # what is held back by something else says nothing about the backend
             self._judge(ended)
         self._rounds.begin(self.limit)
+        self._peak = in_flight
 
     def refused(self, retry_after_s: float | None) -> None:
         """The backend says that it is asked too much (429, 503).

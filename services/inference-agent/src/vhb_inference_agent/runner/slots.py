@@ -135,7 +135,9 @@ class Slots:
 
     def answered(self, latency_s: float, work: float) -> None:
         """Tells the limit of an answer."""
-        self.control.completed(latency_s, work, in_flight=self._flight.taken - 1, wanted=self._flight.wanted)
+        # Rendered, being rendered, or waiting for the right to be.
+        wanted = self._ready.taken > self._flight.taken or self._ready.wanted
+        self.control.completed(latency_s, work, in_flight=self._flight.taken - 1, wanted=wanted)
         self.changed()
 
     def failed(self, failure: RequestFailed, max_wait_s: float) -> None:
