@@ -80,7 +80,8 @@ def test_sglang_speaks_its_own_options() -> None:
 def test_transformers_is_installed_from_its_lock() -> None:
     spec = launched("transformers", revision="abc", resources={}, packages=["torchvision==0.28.0"])
     assert spec.image is None
-    assert " ".join(spec.command) == "transformers serve org/model@abc --host {host} --port {port} --device cpu"
+    assert spec.command[:4] == ("{python}", "-m", "transformers.cli.transformers", "serve")
+    assert " ".join(spec.command[4:]) == "org/model@abc --host {host} --port {port} --device cpu"
     assert "transformers==" in spec.lock
     assert "--hash=sha256:" in spec.lock
     assert "://" not in spec.lock

@@ -36,7 +36,7 @@ class TransformersBackend(EngineAdapter):
     # The environment's own base image, a plain Python; the engine is put on top.
     image: ClassVar[str | None] = None
     image_has_engine: ClassVar[bool] = False
-    program: ClassVar[tuple[str, ...]] = ("transformers", "serve")
+    program: ClassVar[tuple[str, ...]] = ("{python}", "-m", "transformers.cli.transformers", "serve")
     off: ClassVar[Off] = "no-flag"
     # Its list of models is that of the hub's cache: empty for a folder, an error where there is no cache.
     lists_models: ClassVar[bool] = False
