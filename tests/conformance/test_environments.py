@@ -60,7 +60,7 @@ async def answers(address: str) -> bool:
 
 
 async def until_answering(environment: Environment, handle: EnvironmentHandle) -> str:
-    for _ in range(200):
+    for _ in range(1200):
         address = await environment.address(handle)
         if address is not None and await answers(address):
             return address
@@ -79,7 +79,7 @@ async def test_a_server_starts_answers_and_stops(environment: Environment) -> No
     assert stats.memory_bytes > 1 << 20
     before = time.monotonic()
     await environment.stop(handle)
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 20
     assert not await answers(address)
     assert await environment.exit_state(handle) is not None
     assert (await environment.stats(handle)).processes == 0
@@ -119,7 +119,7 @@ async def test_preparing_again_does_nothing(environment: Environment, tmp_path: 
 async def test_an_exit_is_reported_with_its_code_and_last_words(environment: Environment) -> None:
     code = "import sys; print('so long'); print('sorry', file=sys.stderr); sys.exit(3)"
     handle = await started(environment, program(code))
-    ended = await asyncio.wait_for(environment.wait_exit(handle), 10)
+    ended = await asyncio.wait_for(environment.wait_exit(handle), 60)
     assert (ended.code, ended.signal) == (3, None)
     assert await environment.exit_state(handle) == ended
     assert set(await environment.logs(handle)) == {"so long", "sorry"}
@@ -129,7 +129,7 @@ async def test_an_exit_is_reported_with_its_code_and_last_words(environment: Env
 
 async def test_death_by_a_signal_is_told_from_an_exit(environment: Environment) -> None:
     handle = await started(environment, program("import os; os.kill(os.getpid(), 9)"))
-    ended = await asyncio.wait_for(environment.wait_exit(handle), 10)
+    ended = await asyncio.wait_for(environment.wait_exit(handle), 60)
     assert ended.signal == signal.SIGKILL
     assert "signal 9" in ended.words
     await environment.stop(handle)
@@ -143,14 +143,14 @@ async def test_what_ignores_the_polite_request_and_its_children_are_ended_by_for
         "time.sleep(1); print('ready'); time.sleep(600)\n"
     )
     handle = await started(environment, program(code))
-    for _ in range(200):
+    for _ in range(1200):
         if await environment.logs(handle) == ("ready",):
             break
         await asyncio.sleep(0.05)
     assert (await environment.stats(handle)).processes == 2
     before = time.monotonic()
     await environment.stop(handle, grace_s=0.5)
-    assert 0.4 < time.monotonic() - before < 5
+    assert 0.4 < time.monotonic() - before < 20
     assert (await environment.stats(handle)).processes == 0
 
 

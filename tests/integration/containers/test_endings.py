@@ -67,7 +67,7 @@ async def test_being_killed_from_outside_is_noticed_soon(
     await asyncio.to_thread(client.containers.get(handle.state["container"]).kill)
     before = time.monotonic()
     ended = await asyncio.wait_for(waiting, 30)
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 15
     assert (ended.signal, ended.out_of_memory) == (9, False)
     await environment.stop(handle)
 
