@@ -177,6 +177,17 @@ def test_answers_without_a_start_count_from_their_latency() -> None:
     assert (found.active_s, found.started_at) == (4.0, at(6))
 
 
+def test_one_after_the_other_is_one_at_a_time_however_times_are_rounded() -> None:
+    # Each is sent when the one before is back; 100.4 ms becomes 100 and moments lose their fraction.
+    rows = [
+        answer(n, started_at=at(round(0.1004 * n, 4)), answered_at=at(int(100.4 * (n + 1)) / 1000), latency_ms=100.4)
+        for n in range(50)
+    ]
+    found = performance(run_of(concurrency=1), answers_of(rows), None)
+    assert found.concurrency_peak == 1
+    assert found.concurrency_mean == pytest.approx(1, abs=0.02)
+
+
 def test_unreadable_telemetry_is_left_out(tmp_path: Path) -> None:
     bad = tmp_path / "bad.parquet"
     bad.write_bytes(b"PAR1 and no more")

@@ -18,6 +18,7 @@ _ANSWERED = ("answered", "empty", "truncated", "refused")
 _QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 _CURVE = tuple(step / 20 for step in range(21))
 _TIMES = ("latency_ms", "ttft_ms", "tpot_ms")
+_ROUNDING_MS = 2
 _TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens")
 
 
@@ -121,14 +122,13 @@ def _busy(times: pl.LazyFrame) -> Busy | None:
     """The union of the requests' intervals, from the first attempt that counts to the answer."""
     end = pl.col("answered_at")
     start = pl.coalesce("started_at", end - pl.col("latency_ms").round().cast(pl.Int64))
-    spans = (
-        times.select(start.alias("start"), end.alias("end"))
-        .drop_nulls()
-        .sort("start", "end")
-        .with_columns(pl.col("end").cum_max().shift(1).alias("covered"))
-    )
+    return _union(times.select(start.alias("start"), end.alias("end")).drop_nulls())
+
+
+def _union(spans: pl.LazyFrame) -> Busy | None:
+    ordered = spans.sort("start", "end").with_columns(pl.col("end").cum_max().shift(1).alias("covered"))
     gap = (pl.col("start") - pl.col("covered")).clip(0).sum()
-    row = spans.select(
+    row = ordered.select(
         pl.col("start").min().alias("first"), pl.col("end").max().alias("last"), gap.alias("gaps")
     ).collect(engine="streaming").row(0, named=True)  # fmt: skip
     if row["first"] is None:
@@ -142,23 +142,19 @@ def _flight(times: pl.LazyFrame) -> tuple[float | None, int | None]:
         (pl.col("answered_at") - pl.col("latency_ms").round().cast(pl.Int64)).alias("start"),
         pl.col("answered_at").alias("end"),
     )
+    busy = _union(spans)
+    area = spans.select((pl.col("end") - pl.col("start")).sum()).collect(engine="streaming").item()
+    # Times are whole milliseconds: one that takes another's place at once must not seem to have been beside it.
+    begins = pl.min_horizontal(pl.col("start") + _ROUNDING_MS, pl.col("end"))
     events = pl.concat(
         [
-            spans.select(pl.col("start").alias("at"), pl.lit(1, pl.Int64).alias("change")),
+            spans.select(begins.alias("at"), pl.lit(1, pl.Int64).alias("change")),
             spans.select(pl.col("end").alias("at"), pl.lit(-1, pl.Int64).alias("change")),
         ]
     )
-    # At one moment ends come first: a request that takes another's place is not beside it.
-    swept = events.sort("at", "change").with_columns(
-        pl.col("change").cum_sum().alias("now"), (pl.col("at").shift(-1) - pl.col("at")).alias("lasts")
-    )
-    busy = pl.col("lasts").filter(pl.col("now") > 0)
-    row = swept.select(
-        pl.col("now").max().alias("peak"),
-        busy.sum().alias("busy"),
-        (pl.col("now") * pl.col("lasts")).sum().alias("area"),
-    ).collect(engine="streaming").row(0, named=True)  # fmt: skip
-    return (row["area"] / row["busy"] if row["busy"] else None), row["peak"]
+    swept = events.sort("at", "change").select(pl.col("change").cum_sum().max())
+    peak = swept.collect(engine="streaming").item()
+    return (area / busy.active if busy and busy.active else None), None if peak is None else max(1, peak)
 
 
 def _rate(amount: float | None, seconds: float | None) -> float | None:
