@@ -60,7 +60,8 @@ async def _events(job_id: str | None, follow: bool, as_json: bool, server: str |
                 return
             # What was heard is a hint: after an outage nothing is, so it looks every few seconds anyway.
             with suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), LOOK_EVERY_S)
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await news.wait()
             news.clear()
 
 

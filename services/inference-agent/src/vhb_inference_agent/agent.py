@@ -112,7 +112,8 @@ class Agent:
                     # A fault of ours about one demand must not end what serves the others.
                     log.exception("look_failed")
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_S)
+                    async with asyncio.timeout(LOOK_EVERY_S):
+                        await self._wake.wait()
                 self._wake.clear()
         finally:
             for task in helpers:
@@ -134,7 +135,8 @@ class Agent:
                 log.warning("heartbeat_failed", reason=str(error))
             await asyncio.sleep(SAID_AT_MOST_EVERY_S)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), HEARTBEAT_S - SAID_AT_MOST_EVERY_S)
+                async with asyncio.timeout(HEARTBEAT_S - SAID_AT_MOST_EVERY_S):
+                    await self._changed.wait()
 
     async def _watch(self) -> None:
         """A hint only: an outage swallows it, and the loop looks every few seconds anyway."""

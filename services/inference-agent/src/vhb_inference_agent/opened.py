@@ -142,7 +142,8 @@ class OpenedBackend:
                 return True
         if self._up.is_set():
             try:
-                await asyncio.wait_for(self._dead.wait(), _NOTICE_S)
+                async with asyncio.timeout(_NOTICE_S):
+                    await self._dead.wait()
             except TimeoutError:
                 return False
         await _first(self._up.wait(), self._over.wait())

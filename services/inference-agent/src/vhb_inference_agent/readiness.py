@@ -63,5 +63,6 @@ class Readiness:
                 )
                 raise BackendLost(Failure(kind="backend_not_ready", message=message), tail)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(environment.wait_exit(handle), pause)
+                async with asyncio.timeout(pause):
+                    await environment.wait_exit(handle)
             pause = min(_LONGEST_PAUSE_S, pause * 1.5)

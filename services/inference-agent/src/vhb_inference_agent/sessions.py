@@ -244,7 +244,8 @@ class BackendSession:
                 lost.cancel()
                 tidying.cancel()
                 with suppress(Unavailable, TimeoutError):  # what stays is found by the next session
-                    await asyncio.wait_for(handlers.tidy(), LOOK_EVERY_S)
+                    async with asyncio.timeout(LOOK_EVERY_S):
+                        await handlers.tidy()
 
     async def _until_unwanted(self, lost: asyncio.Task[BackendLost], runner: SessionRunner) -> str:
         while True:

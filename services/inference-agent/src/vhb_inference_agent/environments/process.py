@@ -137,12 +137,14 @@ class ProcessEnvironment(Environment):
         with contextlib.suppress(ProcessLookupError):
             running.warden.send_signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(asyncio.shield(running.ended), grace_s)
+            async with asyncio.timeout(grace_s):
+                await asyncio.shield(running.ended)
         except TimeoutError:
             # The end of the pipe means: now.
             _close(running)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(running.ended), 1.0)
+                async with asyncio.timeout(1.0):
+                    await asyncio.shield(running.ended)
             if not running.ended.done():
                 # Stopped by a signal, or its program hangs in the kernel.
                 await asyncio.to_thread(process_table.end, running.directory, remove=False)
