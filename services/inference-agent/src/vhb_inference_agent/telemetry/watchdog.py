@@ -1,7 +1,6 @@
 """Notices that a backend hangs: asks it how it is when it has been silent for long, and has it started again."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -97,9 +96,9 @@ class Watchdog:
 
     def _busy(self, silence_s: float) -> bool | None:
         """Whether it has computed since the silence began. Too short a look says nothing."""
-        since = time.monotonic() - silence_s
+        since = self._in_flight.progress_at
         stats, at = self._gauges.stats, self._gauges.stats_at
-        if not silence_s or since > self._silent_since + 0.001:
+        if not silence_s or since > self._silent_since:
             self._silent_since, self._cpu, self._device_busy = since, None, False
         # A device says how busy it was a moment ago: at first that is what came before the silence.
         settled = silence_s >= min(self._after_s, 10.0) / 2
