@@ -1,0 +1,130 @@
+"""One deployment with one real engine for all tests here; images are built for it from this checkout."""
+
+import csv
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from deployment import ROOT, Deployment, Results, deployed, docker, run, wait_until
+
+from vhb_shared.testing.real_vllm import SERVE_ARGS, SERVE_ENV
+
+SAMPLES = 48
+MAX_TOKENS = 96
+BUILD_S = 600
+SERVICES = ("scheduler", "inference-agent", "evaluator", "reporter", "s3")
+LIVE = pytest.StashKey[Deployment]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: "pytest.CallInfo[None]"
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    live = item.session.stash.get(LIVE, None)
+    if report.failed and live is not None:
+        report.sections.append(("containers", live.last_words()))
+    return report
+
+
+@pytest.fixture(scope="session")
+def images(base_image: str) -> Iterator[str]:
+    """Start of the names of this checkout's images."""
+    name = f"vhb-e2e-{secrets.token_hex(4)}"
+    try:
+        run("sh", "deploy/images/build.sh", "--offline", cwd=ROOT, timeout=BUILD_S,
+            env={**os.environ, "BASE_IMAGE": base_image, "VHB_IMAGES": name})  # fmt: skip
+        yield name
+    finally:
+        subprocess.run(
+            ["docker", "rmi", "--force", *(f"{name}-{service}:latest" for service in SERVICES)], capture_output=True
+        )
+
+
+@pytest.fixture(scope="session")
+def deployment(
+    images: str, base_image: str, vllm_image: str, tiny_vlm: Path, tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Iterator[Deployment]:  # fmt: skip
+    """The services of compose.yaml, healthy; the tiny model lies in the folder of weights."""
+
+    def prepare(made: Deployment) -> None:
+        shutil.copytree(tiny_vlm, made.weights / "tiny")
+
+    with deployed(tmp_path_factory.mktemp("deployment"), images, base_image, prepare=prepare) as live:
+        request.session.stash[LIVE] = live
+        yield live
+        del request.session.stash[LIVE]
+
+
+@pytest.fixture(scope="session")
+def entry(deployment: Deployment, vllm_image: str) -> dict[str, Any]:
+    """The model as a user writes it. Every answer is as long as may be, so that the engine is what is waited for."""
+    return {
+        "name": "tiny",
+        "backend": "vllm",
+        "image": vllm_image,
+        "model": str(deployment.weights / "tiny"),
+        "env": SERVE_ENV,
+        # In 32 bits: in 16, answers depend on what else is in the engine's batch.
+        "engine_args": {**SERVE_ARGS, "dtype": "float32"},
+        "resources": {"memory_gib": 8, "shm_gib": 1},
+        "concurrency": 4,
+        "ready_timeout_s": 600,
+        "generation": {"temperature": 0, "max_tokens": MAX_TOKENS, "extra": {"ignore_eos": True}},
+    }
+
+
+@pytest.fixture(scope="session")
+def job(entry: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A job file beside its documents; everything is asked each time."""
+    folder = tmp_path_factory.mktemp("job")
+    write_documents(folder / "documents", SAMPLES)
+    return write_job(folder / "job.json", entry)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(deployment: Deployment, job: Path, tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """The job without faults; afterwards the engine is warm."""
+    job_id = deployment.submit(job)
+    wait_until(lambda: bool(deployment.backends()), 120, "the agent starts a container")
+    return deployment.finished(job_id, tmp_path_factory.mktemp("undisturbed") / "out", 600)
+
+
+def write_job(path: Path, entry: dict[str, Any], **task: Any) -> Path:
+    """A job of one model on the documents beside it."""
+    import json
+
+    read = {"name": "read", "dataset": str(path.parent / "documents"), "metrics": ["cer", "exact_match"], **task}
+    path.write_text(
+        json.dumps({"name": "containers", "reuse": False, "shard_size": 8, "models": [entry], "tasks": [read]})
+    )
+    return path
+
+
+def write_documents(folder: Path, samples: int) -> None:
+    """Pages that differ, as an annotation folder."""
+    (folder / "images").mkdir(parents=True)
+    header = ["data_index", "split", "image_path", "question", "answer", "doc_class", "question_type", "answer_bbox"]
+    with (folder / "annotation.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file, delimiter=";")
+        writer.writerow(header)
+        for number in range(samples):
+            page = Image.new("RGB", (224, 224), (number * 37 % 256, number * 91 % 256, 250 - number))
+            ImageDraw.Draw(page).text((20, 20 + number), f"page {number}", fill=(0, 0, 0))
+            page.save(folder / "images" / f"{number}.png")
+            writer.writerow(
+                [number, "test", f"images/{number}.png", f"What is on page {number}?", f"page {number}", "page", "q", ""]
+            )
+
+

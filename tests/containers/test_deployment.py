@@ -1,0 +1,168 @@
+"""A whole deployment in containers, with a real vLLM that its agent starts: images in, report out, whatever fails."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import SAMPLES, write_job
+from deployment import Deployment, Results, docker, run, wait_until
+
+from vhb_inference_agent.backends.vllm import VERSION
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+MID_RUN = 10
+CONCURRENCY = 4
+PAUSE_S = 12
+
+
+class Disturbed:
+    """A job that is in the middle of its run.
+
+    Args:
+        deployment: Where.
+        job: Submitted at once.
+    """
+
+    def __init__(self, deployment: Deployment, job: Path) -> None:
+        self.deployment = deployment
+        self.engine = deployment.backend()
+        before = deployment.asked(self.engine)
+        self.started = time.monotonic()
+        self.job_id = deployment.submit(job)
+        self.before = before
+        wait_until(lambda: self.asked >= MID_RUN, 180, f"{MID_RUN} requests")
+
+    @property
+    def asked(self) -> int:
+        """Requests of this job to the engine that ran when it began."""
+        return self.deployment.asked(self.engine) - self.before
+
+    def check_under_way(self) -> None:
+        """The fault came in the middle, and not after the end."""
+        assert self.asked < SAMPLES
+        assert self.deployment.status(self.job_id)["status"] == "running"
+
+    def same(self, undisturbed: Results, out: Path) -> Results:
+        """Waits for the end; the answers are those of the undisturbed run."""
+        results = self.deployment.finished(self.job_id, out)
+        assert results.answers == undisturbed.answers
+        took = time.monotonic() - self.started
+        print(f"\n{took:.1f} s, {results.attempts - SAMPLES} attempts more than samples")
+        return results
+
+
+def test_images_in_report_out(deployment: Deployment, undisturbed: Results) -> None:
+    assert [int(sample) for sample, _, _ in undisturbed.answers] == list(range(SAMPLES))
+    assert {outcome for _, _, outcome in undisturbed.answers} == {"truncated"}, "as long as they may be"
+    assert all(answer for _, answer, _ in undisturbed.answers)
+    assert len({answer for _, answer, _ in undisturbed.answers}) > SAMPLES // 4, "they depend on the picture"
+    environment = undisturbed.environment
+    assert environment["engine_version"] == VERSION
+    image = docker("inspect", "--format", "{{.Image}}", deployment.backend()).strip()
+    assert environment["image_id"] == image
+    assert environment["image_digest"] is None, "an image without a registry has none"
+    report = (undisturbed.folder / "report.html").read_text(encoding="utf-8")
+    assert "vllm" in report and VERSION in report
+    assert (undisturbed.folder / "report.md").read_text(encoding="utf-8").startswith("#")
+
+
+def test_the_same_again(deployment: Deployment, job: Path, undisturbed: Results, tmp_path: Path) -> None:
+    """What the other tests rest upon; asked one by one, so that no batch is the same."""
+    entry = json.loads(job.read_text())["models"][0]
+    alone = write_job(job.with_name("alone.json"), {**entry, "concurrency": 1})
+    engine = deployment.backend()
+    results = deployment.finished(deployment.submit(alone), tmp_path / "out")
+    assert results.answers == undisturbed.answers
+    assert results.attempts == SAMPLES
+    assert deployment.backend() == engine, "the warm one is used"
+
+
+def test_engine_killed(deployment: Deployment, job: Path, undisturbed: Results, tmp_path: Path) -> None:
+    run_ = Disturbed(deployment, job)
+    run_.check_under_way()
+    deployment.kill_9(run_.engine)
+    results = run_.same(undisturbed, tmp_path / "out")
+    assert deployment.backend() != run_.engine, "another container answers now"
+    assert results.attempts <= SAMPLES + 3 * CONCURRENCY
+
+
+def test_bus_paused(deployment: Deployment, job: Path, undisturbed: Results, tmp_path: Path) -> None:
+    run_ = Disturbed(deployment, job)
+    run_.check_under_way()
+    nats = deployment.container("nats")
+    docker("pause", nats)
+    try:
+        time.sleep(PAUSE_S)
+    finally:
+        docker("unpause", nats)
+    run_.same(undisturbed, tmp_path / "out")
+    assert deployment.backend() == run_.engine
+
+
+def test_storage_restarted(deployment: Deployment, job: Path, undisturbed: Results, tmp_path: Path) -> None:
+    run_ = Disturbed(deployment, job)
+    run_.check_under_way()
+    docker("restart", "--time", "0", deployment.container("s3"))
+    run_.same(undisturbed, tmp_path / "out")
+    assert deployment.backend() == run_.engine
+
+
+def test_agent_killed(deployment: Deployment, job: Path, undisturbed: Results, tmp_path: Path) -> None:
+    run_ = Disturbed(deployment, job)
+    run_.check_under_way()
+    agent = deployment.container("inference-agent")
+    restarts = _restarts(agent)
+    deployment.kill_9(agent)
+    run_.same(undisturbed, tmp_path / "out")
+    assert _restarts(agent) == restarts + 1, "its restart policy brought it back"
+    assert deployment.backend() == run_.engine, "it goes on with the engine that ran"
+    extra = run_.asked - SAMPLES
+    print(f"{extra} requests asked again")
+    assert 0 <= extra <= 3 * CONCURRENCY
+
+
+def test_agents_and_reasons_are_shown(deployment: Deployment, entry: dict[str, Any], job: Path) -> None:
+    (agent,) = json.loads(deployment.vhb("agents", "--json"))
+    assert agent["agent_id"] == deployment.name
+    assert [session["model"] for session in agent["sessions"]] == ["tiny"]
+    assert deployment.name in deployment.vhb("agents")
+    greedy = {**entry, "name": "greedy", "resources": {"gpus": 2, "gpu_memory_gib": 40}}
+    job_id = deployment.submit(write_job(job.with_name("greedy.json"), greedy))
+    try:
+        wait_until(lambda: "needs 2 GPUs with 40 GiB" in deployment.vhb("explain", job_id), 60, "the reason is known")
+        assert "has no GPU" in deployment.vhb("explain", job_id)
+    finally:
+        deployment.vhb("cancel", job_id)
+
+
+def test_no_secret_shows(deployment: Deployment, undisturbed: Results) -> None:
+    files = [*deployment.folder.glob("secrets/nats/*.json"), *deployment.folder.glob("secrets/s3/*.secret_key")]
+    secrets = [json.loads(path.read_text())["password"] if path.suffix == ".json" else path.read_text().strip()
+               for path in files]  # fmt: skip
+    assert len(secrets) > 10 and all(len(secret) >= 40 for secret in secrets)
+    ids = docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={deployment.name}").split()
+    ids += deployment.backends(stopped=True)
+    shown = docker("inspect", *ids) + json.dumps(undisturbed.environment)
+    shown += "".join(run("sh", "-c", f"docker logs {each} 2>&1") for each in ids)
+    shown += "".join(docker("history", "--no-trunc", docker("inspect", "--format", "{{.Image}}", each).strip())
+                     for each in ids)  # fmt: skip
+    assert not [path.name for path, secret in zip(files, secrets, strict=True) if secret in shown]
+
+
+def test_gpus_without_their_runtime_are_refused(deployment: Deployment) -> None:
+    if "nvidia" in docker("info", "--format", "{{json .Runtimes}}"):
+        pytest.skip("this engine has the NVIDIA runtime")
+    with pytest.raises(AssertionError, match='could not select device driver "nvidia"'):
+        deployment.compose("--profile", "gpu", "up", "--detach", "--no-deps", "inference-agent-gpu")
+
+
+def test_cancelled_within_seconds(deployment: Deployment, job: Path, undisturbed: Results) -> None:
+    """The last one: it takes the warm engine with it."""
+    run_ = Disturbed(deployment, job)
+    deployment.vhb("cancel", run_.job_id)
+    took = wait_until(lambda: not deployment.backends(stopped=True), 30, "its container is gone")
+    print(f"\nits container was gone {took:.1f} s after the command")
+    assert deployment.status(run_.job_id)["status"] == "cancelled"
