@@ -20,7 +20,7 @@ from deployment import ROOT, Deployment, Results, deployed, docker, run, wait_un
 from vhb_shared.testing.real_vllm import SERVE_ARGS, SERVE_ENV
 
 SAMPLES = 48
-MAX_TOKENS = 96
+MAX_TOKENS = 400
 BUILD_S = 600
 SERVICES = ("scheduler", "inference-agent", "evaluator", "reporter", "s3")
 LIVE = pytest.StashKey[Deployment]()

@@ -190,7 +190,7 @@ class Deployment:
         return "\n".join([*map(self._tail, ours), *said])
 
     def _tail(self, container: str) -> str:
-        about = docker("inspect", "--format", "{{.Name}} {{json .State}}", container)
+        about = docker("inspect", "--format", "{{.Name}} {{.State.Status}} {{.State.ExitCode}} out of memory {{.State.OOMKilled}} since {{.State.StartedAt}}", container)
         done = subprocess.run(
             ["docker", "logs", "--tail", str(LAST_LINES), container], capture_output=True, text=True, errors="replace"
         )

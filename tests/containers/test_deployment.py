@@ -42,8 +42,7 @@ class Disturbed:
 
     def check_under_way(self) -> None:
         """The fault came in the middle, and not after the end."""
-        assert self.asked < SAMPLES
-        assert self.deployment.status(self.job_id)["status"] == "running"
+        assert self.asked < SAMPLES - 2 * CONCURRENCY
 
     def same(self, undisturbed: Results, out: Path) -> Results:
         """Waits for the end; the answers are those of the undisturbed run."""
@@ -67,17 +66,6 @@ def test_images_in_report_out(deployment: Deployment, undisturbed: Results) -> N
     report = (undisturbed.folder / "report.html").read_text(encoding="utf-8")
     assert "vllm" in report and VERSION in report
     assert (undisturbed.folder / "report.md").read_text(encoding="utf-8").startswith("#")
-
-
-def test_the_same_again(deployment: Deployment, job: Path, undisturbed: Results, tmp_path: Path) -> None:
-    """What the other tests rest upon; asked one by one, so that no batch is the same."""
-    entry = json.loads(job.read_text())["models"][0]
-    alone = write_job(job.with_name("alone.json"), {**entry, "concurrency": 1})
-    engine = deployment.backend()
-    results = deployment.finished(deployment.submit(alone), tmp_path / "out")
-    assert results.answers == undisturbed.answers
-    assert results.attempts == SAMPLES
-    assert deployment.backend() == engine, "the warm one is used"
 
 
 def test_engine_killed(deployment: Deployment, job: Path, undisturbed: Results, tmp_path: Path) -> None:
