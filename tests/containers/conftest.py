@@ -1,6 +1,7 @@
 """One deployment with one real engine for all tests here; images are built for it from this checkout."""
 
 import csv
+import json
 import os
 import secrets
 import shutil
@@ -15,13 +16,13 @@ from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from deployment import ROOT, Deployment, Results, deployed, docker, run, wait_until
+from deployment import ROOT, Deployment, Results, deployed, run, wait_until
 
 from vhb_shared.testing.real_vllm import SERVE_ARGS, SERVE_ENV
 
 SAMPLES = 48
 MAX_TOKENS = 400
-BUILD_S = 600
+BUILD_S = 900
 SERVICES = ("scheduler", "inference-agent", "evaluator", "reporter", "s3")
 LIVE = pytest.StashKey[Deployment]()
 
@@ -103,8 +104,6 @@ def undisturbed(deployment: Deployment, job: Path, tmp_path_factory: pytest.Temp
 
 def write_job(path: Path, entry: dict[str, Any], **task: Any) -> Path:
     """A job of one model on the documents beside it."""
-    import json
-
     read = {"name": "read", "dataset": str(path.parent / "documents"), "metrics": ["cer", "exact_match"], **task}
     path.write_text(
         json.dumps({"name": "containers", "reuse": False, "shard_size": 8, "models": [entry], "tasks": [read]})
@@ -124,7 +123,14 @@ def write_documents(folder: Path, samples: int) -> None:
             ImageDraw.Draw(page).text((20, 20 + number), f"page {number}", fill=(0, 0, 0))
             page.save(folder / "images" / f"{number}.png")
             writer.writerow(
-                [number, "test", f"images/{number}.png", f"What is on page {number}?", f"page {number}", "page", "q", ""]
+                [
+                    number,
+                    "test",
+                    f"images/{number}.png",
+                    f"Which page is {number}?",
+                    f"page {number}",
+                    "page",
+                    "q",
+                    "",
+                ]
             )
-
-

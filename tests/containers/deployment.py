@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 UP_S = 300
 LAST_LINES = 40
+_STATE = "{{.Name}} {{.State.Status}} {{.State.ExitCode}} out of memory {{.State.OOMKilled}} since {{.State.StartedAt}}"
 _FILES = ("compose.yaml", "deploy/compose.offline.yaml", "deploy/compose.docker.yaml")
 
 
@@ -144,7 +145,7 @@ class Deployment:
         person, and no restart policy would bring it back."""
         pid = docker("inspect", "--format", "{{.State.Pid}}", container).strip()
         assert int(pid) > 1, f"{container} does not run"
-        docker("run", "--rm", "--pid", "host", "--privileged", self._base, "sh", "-c", f"kill -9 {pid}")
+        docker("run", "--rm", "--pid", "host", self._base, "sh", "-c", f"kill -9 {pid}")
 
     def asked(self, container: str) -> int:
         """Requests that an engine has begun to answer, by its own log."""
@@ -190,7 +191,7 @@ class Deployment:
         return "\n".join([*map(self._tail, ours), *said])
 
     def _tail(self, container: str) -> str:
-        about = docker("inspect", "--format", "{{.Name}} {{.State.Status}} {{.State.ExitCode}} out of memory {{.State.OOMKilled}} since {{.State.StartedAt}}", container)
+        about = docker("inspect", "--format", _STATE, container)
         done = subprocess.run(
             ["docker", "logs", "--tail", str(LAST_LINES), container], capture_output=True, text=True, errors="replace"
         )

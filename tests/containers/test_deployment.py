@@ -11,7 +11,7 @@ from deployment import Deployment, Results, docker, run, wait_until
 
 from vhb_inference_agent.backends.vllm import VERSION
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 MID_RUN = 10
 CONCURRENCY = 4
@@ -154,3 +154,8 @@ def test_cancelled_within_seconds(deployment: Deployment, job: Path, undisturbed
     took = wait_until(lambda: not deployment.backends(stopped=True), 30, "its container is gone")
     print(f"\nits container was gone {took:.1f} s after the command")
     assert deployment.status(run_.job_id)["status"] == "cancelled"
+
+
+def _restarts(container: str) -> int:
+    """How often its restart policy has brought it back."""
+    return int(docker("inspect", "--format", "{{.RestartCount}}", container))
