@@ -77,7 +77,7 @@ def entry(deployment: Deployment, vllm_image: str) -> dict[str, Any]:
         "image": vllm_image,
         "model": str(deployment.weights / "tiny"),
         "env": SERVE_ENV,
-        # In 32 bits: in 16, answers depend on what else is in the engine's batch.
+        # In 32 bits: rounding depends on what else is in the engine's batch, and must not decide an answer.
         "engine_args": {**SERVE_ARGS, "dtype": "float32"},
         "resources": {"memory_gib": 8, "shm_gib": 1},
         "concurrency": 4,
