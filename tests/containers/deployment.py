@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 UP_S = 300
 LAST_LINES = 40
+PAUSE_TRIES = 20
 _STATE = "{{.Name}} {{.State.Status}} {{.State.ExitCode}} out of memory {{.State.OOMKilled}} since {{.State.StartedAt}}"
 _FILES = ("compose.yaml", "deploy/compose.offline.yaml", "deploy/compose.docker.yaml")
 
@@ -45,6 +46,11 @@ def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> floa
     return time.monotonic() - started
 
 
+def requests(log: str) -> int:
+    """Requests that an engine has begun to answer, by its log."""
+    return log.count('"POST /v1/chat/completions HTTP/1.1" 200')
+
+
 @dataclass
 class Results:
     """What a job came to."""
@@ -52,8 +58,6 @@ class Results:
     folder: Path
     answers: list[tuple[str, str, str]]
     """id, model_answer, outcome: what must not depend on faults."""
-    attempts: int
-    """Requests that the answers took, by the agent's own count."""
     environment: dict[str, Any]
 
 
@@ -140,6 +144,24 @@ class Deployment:
         (found,) = self.backends()
         return found
 
+    @contextmanager
+    def paused(self, service: str) -> Iterator[None]:
+        """A service whose processes stand still, as long as the block lasts."""
+        container = self.container(service)
+        for attempt in range(PAUSE_TRIES):
+            try:
+                docker("pause", container)
+                break
+            except AssertionError as error:
+                # The kernel gives up where a process is being started just then (a health check, on a busy machine).
+                if "unable to freeze" not in str(error) or attempt == PAUSE_TRIES - 1:
+                    raise
+                time.sleep(0.5)
+        try:
+            yield
+        finally:
+            docker("unpause", container)
+
     def kill_9(self, container: str) -> None:
         """What the kernel does to a container that has run out of luck. `docker kill` would count as stopped by a
         person, and no restart policy would bring it back."""
@@ -150,7 +172,7 @@ class Deployment:
     def asked(self, container: str) -> int:
         """Requests that an engine has begun to answer, by its own log."""
         done = subprocess.run(["docker", "logs", container], capture_output=True, text=True, errors="replace")
-        return (done.stdout + done.stderr).count('"POST /v1/chat/completions HTTP/1.1" 200')
+        return requests(done.stdout + done.stderr)
 
     def vhb(self, *arguments: str | Path, code: int | None = 0, timeout: float = 120) -> str:
         """Types a command; it must end with `code` and never with a traceback."""
@@ -182,7 +204,7 @@ class Deployment:
             rows = list(csv.DictReader(file))
         answers = [(row["id"], row["model_answer"], row["outcome"]) for row in rows]
         environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-        return Results(out, answers, sum(int(row["attempts"]) for row in rows), environment)
+        return Results(out, answers, environment)
 
     def last_words(self) -> str:
         """The last lines of every container of it."""
