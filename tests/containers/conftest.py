@@ -79,7 +79,7 @@ def entry(deployment: Deployment, vllm_image: str) -> dict[str, Any]:
         "env": SERVE_ENV,
         # In 32 bits: rounding depends on what else is in the engine's batch, and must not decide an answer.
         "engine_args": {**SERVE_ARGS, "dtype": "float32"},
-        "resources": {"memory_gib": 8, "shm_gib": 1},
+        "resources": {"memory_gib": 5, "shm_gib": 1},
         "concurrency": 4,
         "ready_timeout_s": 600,
         "generation": {"temperature": 0, "max_tokens": MAX_TOKENS, "extra": {"ignore_eos": True}},
@@ -99,7 +99,7 @@ def undisturbed(deployment: Deployment, job: Path, tmp_path_factory: pytest.Temp
     """The job without faults; afterwards the engine is warm."""
     job_id = deployment.submit(job)
     wait_until(lambda: bool(deployment.backends()), 120, "the agent starts a container")
-    return deployment.finished(job_id, tmp_path_factory.mktemp("undisturbed") / "out", 600)
+    return deployment.finished(job_id, tmp_path_factory.mktemp("undisturbed") / "out", 900)
 
 
 def write_job(path: Path, entry: dict[str, Any], **task: Any) -> Path:

@@ -194,7 +194,7 @@ class Deployment:
         state: dict[str, Any] = json.loads(self.vhb("status", job_id, "--json"))
         return state
 
-    def finished(self, job_id: str, out: Path, seconds: float = 400) -> Results:
+    def finished(self, job_id: str, out: Path, seconds: float = 700) -> Results:
         """Waits for the job's end and fetches its results."""
         self.vhb("watch", job_id, timeout=seconds)
         assert self.status(job_id)["status"] == "completed"
