@@ -11,8 +11,16 @@ from vhb_evaluator.tables import SCORE_SCHEMA, typed
 from vhb_shared.contracts.job import MetricSpec
 from vhb_shared.errors import UserError
 
-SAMPLE_FIELDS: tuple[str, ...] = ("index", "id", "doc_class", "question_type", "references")
-"""What scoring needs of a sample."""
+SAMPLE_FIELDS: tuple[str, ...] = (
+    "index", "id", "doc_class", "question_type", "references", "choices", "document", "answer_bbox", "fields",
+)  # fmt: skip
+"""What scoring needs of a sample; the last four may be missing."""
+_OPTIONAL: dict[str, pl.DataType] = {
+    "choices": pl.List(pl.String()),
+    "document": pl.String(),
+    "answer_bbox": pl.String(),
+    "fields": pl.String(),
+}
 
 _MISSING = ("failed", "withdrawn")
 
@@ -42,13 +50,20 @@ def score(samples: pl.DataFrame, answers: pl.DataFrame, metrics: tuple[MetricSpe
 
 def score_bound(samples: pl.DataFrame, answers: pl.DataFrame, metrics: tuple[BoundMetric, ...]) -> pl.DataFrame:
     """`score` with metrics already made."""
+    lacking = [pl.lit(None, dtype=kind).alias(name) for name, kind in _OPTIONAL.items() if name not in samples.columns]
     rows = (
-        samples.select(
+        samples.with_columns(lacking)
+        .select(
             pl.col("index").cast(pl.UInt32),
             pl.col("id").cast(pl.String),
             pl.col("doc_class").cast(pl.String),
             pl.col("question_type").cast(pl.String),
             pl.col("references").cast(pl.List(pl.String)).list.drop_nulls().alias("raw_references"),
+            pl.col("choices").cast(pl.List(pl.String)).fill_null([]),
+            pl.col("id").cast(pl.String).alias("sample"),
+            pl.col("document").cast(pl.String).fill_null(pl.col("id").cast(pl.String)),
+            pl.col("answer_bbox").cast(pl.String),
+            pl.col("fields").cast(pl.String),
         )
         .join(
             answers.select(
@@ -84,6 +99,9 @@ def _metric_rows(rows: pl.DataFrame, bound: BoundMetric) -> pl.DataFrame:
         normalised(pl.col("answer").fill_null(""), "none@1").alias("raw_answer"),
         pl.col("raw_references").list.eval(normalised(pl.element(), "none@1")),
         pl.col("raw_references").list.eval(normalised(pl.element(), bound.normalisation)).alias("references"),
+        "choices",
+        "answer_bbox",
+        "fields",
     )
     given = comparable.filter(pl.col("status") == "scored").drop("status")
     missing = comparable.filter(pl.col("status") != "scored").drop("status")
@@ -127,14 +145,17 @@ def ratio(numerator: pl.Expr, denominator: pl.Expr) -> pl.Expr:
 
 
 def _run(bound: BoundMetric, pairs: pl.DataFrame) -> pl.DataFrame:
-    """Scores a batch and checks what came back: `row`, `numerator`, `denominator`, `unparsable`."""
-    shape = pl.Schema({"row": pl.UInt32(), **dict.fromkeys(_PAIR, pl.Float64()), "unparsable": pl.Boolean()})
+    """Scores a batch and checks what came back: `row`, `numerator`, `denominator`, `unparsable`, `detail`."""
+    kinds = {"row": pl.UInt32(), **dict.fromkeys(_PAIR, pl.Float64())}
+    shape = pl.Schema(kinds | {"unparsable": pl.Boolean(), "detail": pl.String()})
     if pairs.is_empty():
         return pl.DataFrame(schema=shape)
     answered = pairs.with_columns(normalised(pl.col("raw_answer"), bound.normalisation).alias("answer"))
     found = bound.metric.score(answered)
     if "unparsable" not in found.columns:
         found = found.with_columns(pl.lit(False).alias("unparsable"))
+    if "detail" not in found.columns:
+        found = found.with_columns(pl.lit(None, dtype=pl.String).alias("detail"))
     found = found.select(pl.col(name).cast(kind) for name, kind in shape.items())
     if found.height != pairs.height or set(found["row"]) != set(pairs["row"]):
         raise EvaluationFailed(

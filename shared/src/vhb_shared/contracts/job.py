@@ -111,6 +111,8 @@ class MetricSpec(UserModel):
     name: str
     normalisation: str | None = None
     profile: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    """What only this metric knows (`vhb metrics show NAME`)."""
 
     @field_validator("name")
     @classmethod

@@ -60,12 +60,17 @@ SAMPLE_COLUMNS: tuple[str, ...] = (
     "question_type",  # str or null
     "answer_bbox",  # str or null, as given
     "data_index",  # str or null, as given
+    "choices",  # list[str]: options of a multiple-choice question, in the data set's order; else empty
+    "document",  # str or null: what several samples share (pages, questions); statistics cluster by it
+    "fields",  # str or null: a JSON object of all other columns that the reader keeps, values as text
 )
 """Columns of datasets/<digest>/samples.parquet."""
 
 SCORE_COLUMNS: tuple[str, ...] = (
     "index",
     "id",
+    "sample",  # str: the sample's id in the data set; differs from `id` where a sample is asked several times
+    "document",  # str: what statistics cluster by: the sample's document, else `sample`
     "doc_class",
     "question_type",
     "metric",  # the label: metric id, with [profile] and @normalisation appended where they are not the metric's own
@@ -83,6 +88,7 @@ SCORE_COLUMNS: tuple[str, ...] = (
     "worst_denominator",
     "best_numerator",  # the same, as if it had been answered perfectly
     "best_denominator",
+    "detail",  # str or null: JSON, what the metric says beside the value (class found, fields right, pages in order)
 )
 """Columns of scores parts and scores.parquet (long form: one row per sample and metric)."""
 

@@ -1,8 +1,8 @@
 """The contract of a data set reader: a stream of typed samples and of bad rows, never a silent gap."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -44,6 +44,9 @@ class Sample:
     question_type: str | None = None
     answer_bbox: str | None = None
     data_index: str | None = None
+    choices: tuple[str, ...] = ()
+    document: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

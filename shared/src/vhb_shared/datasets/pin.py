@@ -9,37 +9,21 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import polars as pl
 from pydantic import ValidationError
 
 from vhb_shared.contracts.base import WireModel
 from vhb_shared.contracts.plan import DatasetRef
-from vhb_shared.contracts.results import SAMPLE_COLUMNS
-from vhb_shared.datasets.records import write_parquet
+from vhb_shared.datasets.records import SAMPLE_SCHEMA, write_parquet
 from vhb_shared.datasets.registry import Located, locate
 from vhb_shared.datasets.scan import BadRows, Scan, scan
 from vhb_shared.errors import NotFound, Unavailable, UserError
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PINNED = "sha256:"
 _UPLOADS = 16
 """Images in flight; each is held in memory while it is written."""
-
-SAMPLE_SCHEMA: dict[str, pl.DataType] = {
-    "index": pl.UInt32(),
-    "id": pl.String(),
-    "split": pl.String(),
-    "images": pl.List(pl.String()),
-    "question": pl.String(),
-    "references": pl.List(pl.String()),
-    "doc_class": pl.String(),
-    "question_type": pl.String(),
-    "answer_bbox": pl.String(),
-    "data_index": pl.String(),
-}
-assert tuple(SAMPLE_SCHEMA) == SAMPLE_COLUMNS
 
 
 class Manifest(WireModel):

@@ -7,7 +7,25 @@ from pathlib import Path
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from vhb_shared.contracts.results import SAMPLE_COLUMNS
+
 ROW_GROUP = 4096
+SAMPLE_SCHEMA: dict[str, pl.DataType] = {
+    "index": pl.UInt32(),
+    "id": pl.String(),
+    "split": pl.String(),
+    "images": pl.List(pl.String()),
+    "question": pl.String(),
+    "references": pl.List(pl.String()),
+    "doc_class": pl.String(),
+    "question_type": pl.String(),
+    "answer_bbox": pl.String(),
+    "data_index": pl.String(),
+    "choices": pl.List(pl.String()),
+    "document": pl.String(),
+    "fields": pl.String(),
+}
+assert tuple(SAMPLE_SCHEMA) == SAMPLE_COLUMNS
 
 
 def write_parquet(records: Path, schema: Mapping[str, pl.DataType], table: Path) -> None:

@@ -16,7 +16,7 @@ from vhb_shared.datasets.base import BadRow, ImageSource, Sample
 from vhb_shared.datasets.images import CheckedImage, ImageProblem, check_image
 from vhb_shared.errors import UserError
 
-DIGEST_VERSION = b"vhb-dataset-1\n"
+DIGEST_VERSION = b"vhb-dataset-2\n"
 """Hashed first: a change of the record's form changes every digest."""
 BAD_ROWS_KEPT = 20
 _BATCH_ROWS = 256
@@ -92,6 +92,9 @@ def _record(sample: Sample, names: tuple[str, ...]) -> dict[str, object]:
         "question_type": sample.question_type,
         "answer_bbox": sample.answer_bbox,
         "data_index": sample.data_index,
+        "choices": sample.choices,
+        "document": sample.document,
+        "fields": json.dumps(dict(sample.fields), ensure_ascii=False, sort_keys=True) if sample.fields else None,
     }
 
 

@@ -6,6 +6,7 @@ import polars as pl
 
 from vhb_shared.contracts.job import Filter
 from vhb_shared.contracts.plan import RunSpec
+from vhb_shared.datasets.records import SAMPLE_SCHEMA
 
 
 def select_samples(samples: Path, where: Filter, limit: int | None) -> pl.LazyFrame:
@@ -16,7 +17,8 @@ def select_samples(samples: Path, where: Filter, limit: int | None) -> pl.LazyFr
         where: both conditions must hold; an empty one always does.
         limit: None for all.
     """
-    frame = pl.scan_parquet(samples)
+    # Data sets stored by an earlier version lack the newer columns.
+    frame = pl.scan_parquet(samples, schema=SAMPLE_SCHEMA, missing_columns="insert", extra_columns="ignore")
     if where.doc_class:
         frame = frame.filter(pl.col("doc_class").is_in(list(where.doc_class)))
     if where.question_type:

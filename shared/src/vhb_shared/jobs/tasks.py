@@ -39,7 +39,7 @@ def _metric_problem(task: TaskEntry, metric: MetricSpec) -> str | None:
         return None
     if metric.name not in known:
         return f"task {task.name!r}: unknown metric {metric.name!r}; {did_you_mean(metric.name, known)}"
-    if metric.normalisation is None and metric.profile is None:
+    if metric.normalisation is None and metric.profile is None and not metric.options:
         return None
     try:
         check = load_metric_check()

@@ -4,26 +4,37 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
 import polars as pl
+from pydantic import BaseModel, ConfigDict
 
 Direction = Literal["higher", "lower"]
 Need = Literal["text", "references"]
 
-PAIR_COLUMNS: tuple[str, ...] = ("row", "answer", "references", "raw_answer", "raw_references")
+PAIR_COLUMNS: tuple[str, ...] = (
+    "row", "answer", "references", "raw_answer", "raw_references", "choices", "answer_bbox", "fields",
+)  # fmt: skip
 """What a metric is given, one row per sample:
 
 - `row` (u32): names the sample in this batch; results are joined on it, never by position
 - `answer` (str): normalised, never null, at most `normalisation.MAX_SCORED_CHARS` characters
 - `references` (list[str]): normalised, at least one, none null
 - `raw_answer`, `raw_references`: the same before normalisation, bounded as well
+- `choices` (list[str]): options of a multiple-choice question as they were shown, else empty
+- `answer_bbox`, `fields` (str or null): as in `contracts.results.SAMPLE_COLUMNS`
 """
+
+
+class MetricOptions(BaseModel):
+    """What a job may set with `options:` of a metric; a metric with options of its own names a subclass."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Metric(ABC):
     """Scores a batch of answers against their references.
 
-    A metric is registered under its `name` in the entry-point group `vhb.metrics`. It holds no state but its profile,
-    and is used from a worker thread. Whatever its methods raise becomes a failure of the run's evaluation, never a
-    score.
+    A metric is registered under its `name` in the entry-point group `vhb.metrics`. It holds no state but its profile
+    and options, and is used from a worker thread. Whatever its methods raise becomes a failure of the run's
+    evaluation, never a score.
     """
 
     name: ClassVar[str]
@@ -42,15 +53,19 @@ class Metric(ABC):
     """The profile used unless the job names another one."""
     profiles: ClassVar[tuple[str, ...]] = ()
     """Named variants beside the default, each reproducing a known tool."""
+    options_type: ClassVar[type[MetricOptions]] = MetricOptions
+    """Which options there are, with their defaults and docstrings."""
     pooled: ClassVar[bool] = False
     """True: a group's value is sum(numerator) / sum(denominator), weighing samples by their denominator.
     False: the mean of the samples' values (every denominator is 1)."""
 
-    def __init__(self, profile: str | None = None) -> None:
+    def __init__(self, profile: str | None = None, options: MetricOptions | None = None) -> None:
         """Args:
         profile: one of `profiles`, or None for the default; the registry has checked it.
+        options: of `options_type`, or None for the defaults.
         """
         self.profile = profile
+        self.options = options if options is not None else self.options_type()
 
     @abstractmethod
     def score(self, pairs: pl.DataFrame) -> pl.DataFrame:
@@ -62,7 +77,8 @@ class Metric(ABC):
         Returns:
             One row per row of `pairs`, in any order: `row` (u32), `numerator` (f64), `denominator` (f64, 1 unless
             pooled), and optionally `unparsable` (bool: the answer could not be read for this metric, and is scored as
-            what the model deserves for that). A denominator of 0 stands for the value 0 when the numerator is 0,
+            what the model deserves for that) and `detail` (str or null: JSON for reports, e.g. the class found). A
+            denominator of 0 stands for the value 0 when the numerator is 0,
             else 1; the same holds for a group whose denominators add up to 0.
         """
 

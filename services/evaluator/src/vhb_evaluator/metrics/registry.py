@@ -3,10 +3,13 @@
 To add a metric: one file beside its siblings, one line under `[project.entry-points."vhb.metrics"]`, golden cases.
 """
 
+import json
 from typing import NamedTuple
 
+from pydantic import ValidationError
+
 from vhb_evaluator import normalisation
-from vhb_evaluator.metrics.base import Metric
+from vhb_evaluator.metrics.base import Metric, MetricOptions
 from vhb_shared.contracts.job import MetricSpec
 from vhb_shared.errors import UserError
 from vhb_shared.registry.plugins import load_plugin, plugin, plugin_names
@@ -17,7 +20,8 @@ class BoundMetric(NamedTuple):
 
     metric: Metric
     label: str
-    """`cer`, `cer@text-lower@1`, `anls[vlmevalkit]`: the id, with what differs from the metric's own settings."""
+    """`cer`, `cer@text-lower@1`, `anls[vlmevalkit]`, `bleu{"order":2}`: the id, with what differs from the
+    metric's own settings."""
     normalisation: str
     """Full name of the profile."""
 
@@ -68,10 +72,26 @@ def bind(spec: MetricSpec) -> BoundMetric:
         label += f"[{spec.profile}]"
     if chosen != own:
         label += f"@{chosen}"
+    if spec.options:
+        label += json.dumps(spec.options, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    options = _options(found, spec)
     try:
-        return BoundMetric(found(spec.profile), label, chosen)
+        return BoundMetric(found(spec.profile, options) if options else found(spec.profile), label, chosen)
     except Exception as error:
         raise UserError(f"metric {label!r} cannot be made: {type(error).__name__}: {error}") from error
+
+
+def _options(found: type[Metric], spec: MetricSpec) -> MetricOptions | None:
+    """The options of a job; None where it gives none."""
+    if not spec.options:
+        return None
+    try:
+        return found.options_type.model_validate(spec.options)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        place = ".".join(map(str, wrong["loc"])) or "options"
+        known = ", ".join(found.options_type.model_fields) or "none"
+        raise UserError(f"option {place!r} of metric {found.name!r}: {wrong['msg']}; known options: {known}") from error
 
 
 def bind_all(specs: tuple[MetricSpec, ...]) -> tuple[BoundMetric, ...]:
@@ -89,4 +109,4 @@ def higher_is_better(label: str) -> bool:
     Raises:
         UserError: as `metric_class`.
     """
-    return metric_class(label.partition("[")[0].partition("@")[0]).direction == "higher"
+    return metric_class(label.partition("{")[0].partition("[")[0].partition("@")[0]).direction == "higher"
