@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from vhb_evaluator.aggregation import aggregate
 from vhb_evaluator.metrics.registry import metric_class, metric_names
 from vhb_evaluator.scoring import score
 from vhb_shared.contracts.job import MetricSpec
@@ -15,11 +16,12 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 FILES = sorted(GOLDEN.glob("*.json"))
 
 
-def _cases() -> list[Any]:
+def _cases(kind: str) -> list[Any]:
     found = []
     for path in FILES:
         content = json.loads(path.read_text(encoding="utf-8"))
-        found += [pytest.param(content["metric"], case, id=f"{path.stem}-{case['name']}") for case in content["cases"]]
+        common = {"metric": content["metric"], "options": content.get("options", {})}
+        found += [pytest.param(common | case, id=f"{path.stem}-{case['name']}") for case in content.get(kind, ())]
     return found
 
 
@@ -29,6 +31,9 @@ def _table(cases: list[dict[str, Any]]) -> tuple[pl.DataFrame, pl.DataFrame]:
     samples = pl.DataFrame({
         **keys, "doc_class": [None] * len(rows), "question_type": [None] * len(rows),
         "references": [case["references"] for case in cases],
+        "choices": pl.Series([case.get("choices", []) for case in cases], dtype=pl.List(pl.String)),
+        "answer_bbox": pl.Series([case.get("answer_bbox") for case in cases], dtype=pl.String),
+        "fields": pl.Series([case.get("fields") for case in cases], dtype=pl.String),
     })  # fmt: skip
     answers = pl.DataFrame(
         {**keys, "model_answer": [case["answer"] for case in cases], "outcome": ["answered"] * len(rows)}
@@ -36,28 +41,41 @@ def _table(cases: list[dict[str, Any]]) -> tuple[pl.DataFrame, pl.DataFrame]:
     return samples, answers.reverse()
 
 
-def _spec(metric: str, case: dict[str, Any]) -> MetricSpec:
-    return MetricSpec(name=metric, normalisation=case.get("normalisation"), profile=case.get("profile"))
+def _spec(case: dict[str, Any]) -> MetricSpec:
+    return MetricSpec(
+        name=case["metric"], normalisation=case.get("normalisation"), profile=case.get("profile"),
+        options=case["options"],
+    )  # fmt: skip
 
 
 def _check(row: dict[str, Any], case: dict[str, Any]) -> None:
-    assert row["status"] == "scored"
+    assert row["status"] == case.get("status", "scored")
+    if "detail" in case:
+        assert json.loads(row["detail"]) == case["detail"]
     for field in ("value", "numerator", "denominator"):
         if field in case:
             assert row[field] == pytest.approx(case[field], abs=1e-12), field
 
 
-@pytest.mark.parametrize(("metric", "case"), _cases())
-def test_vector(metric, case):
-    (row,) = score(*_table([case]), (_spec(metric, case),)).to_dicts()
+@pytest.mark.parametrize("case", _cases("cases"))
+def test_vector(case):
+    (row,) = score(*_table([case]), (_spec(case),)).to_dicts()
     _check(row, case)
+
+
+@pytest.mark.parametrize("case", _cases("groups"))
+def test_value_of_a_group(case):
+    rows = aggregate(score(*_table(case["samples"]), (_spec(case),)), "run", "model", "task")
+    assert rows.filter(level="general")["value"].to_list() == [pytest.approx(case["value"], abs=1e-12)]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_batch_scores_as_its_samples_do(path):
     content = json.loads(path.read_text(encoding="utf-8"))
-    plain = [case for case in content["cases"] if not {"normalisation", "profile"} & set(case)]
-    rows = score(*_table(plain), (MetricSpec(name=content["metric"]),)).to_dicts()
+    own = {"normalisation", "profile", "options"}
+    plain = [case for case in content["cases"] if not own & set(case)]
+    spec = MetricSpec(name=content["metric"], options=content.get("options", {}))
+    rows = score(*_table(plain), (spec,)).to_dicts()
     assert [row["id"] for row in rows] == [f"s{place}" for place in range(len(plain))]
     for row, case in zip(rows, plain, strict=True):
         _check(row, case)

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import polars as pl
 
+from vhb_evaluator.composite import with_composite_values
 from vhb_evaluator.metrics.registry import higher_is_better
 from vhb_evaluator.scoring import ratio
 from vhb_evaluator.tables import METRIC_SCHEMA, typed
@@ -71,7 +72,7 @@ def aggregate_lazily(scores: pl.LazyFrame, run_name: str, model: str, task: str)
     levels.append(
         used.select(*_KEYS, pl.lit(BY_ID).alias("level"), pl.col("id").alias("group"), *_measures(single=True))
     )
-    return pl.concat(levels).select(
+    rows = pl.concat(levels).select(
         pl.lit(run_name).alias("run"),
         pl.lit(model).alias("model"),
         pl.lit(task).alias("task"),
@@ -86,7 +87,8 @@ def aggregate_lazily(scores: pl.LazyFrame, run_name: str, model: str, task: str)
         "n_failed",
         ratio(pl.col("worst_numerator"), pl.col("worst_denominator")).alias("value_if_failed_worst"),
         ratio(pl.col("best_numerator"), pl.col("best_denominator")).alias("value_if_failed_best"),
-    ).select(typed(METRIC_SCHEMA))  # fmt: skip
+    )  # fmt: skip
+    return with_composite_values(rows, scores, _GROUPS).select(typed(METRIC_SCHEMA))
 
 
 def headlines(metrics: pl.DataFrame) -> tuple[MetricValue, ...]:

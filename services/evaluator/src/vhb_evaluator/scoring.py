@@ -111,11 +111,13 @@ def _metric_rows(rows: pl.DataFrame, bound: BoundMetric) -> pl.DataFrame:
         scored, lowest, highest = (_run(bound, pairs) for pairs in (given, worst, best))
     except EvaluationFailed:
         raise
+    except UserError as error:
+        raise EvaluationFailed(str(error)) from error
     except Exception as error:  # a metric may be anybody's code
         raise EvaluationFailed(f"{_told(bound)} failed: {type(error).__name__}: {error}") from error
     table = rows.join(scored, on="row", how="left", maintain_order="left")
     for case, bounds in (("worst", lowest), ("best", highest)):
-        named = bounds.select("row", *(pl.col(name).alias(f"{case}_{name}") for name in _PAIR))
+        named = bounds.select("row", *(pl.col(name).alias(f"{case}_{name}") for name in (*_PAIR, "detail")))
         # A scored sample is what it is, in the worst and in the best case.
         table = table.join(named, on="row", how="left", maintain_order="left").with_columns(
             pl.coalesce(f"{case}_{name}", name).alias(f"{case}_{name}") for name in _PAIR
@@ -165,6 +167,8 @@ def _run(bound: BoundMetric, pairs: pl.DataFrame) -> pl.DataFrame:
         raise EvaluationFailed(
             f"{_told(bound)} returned a score that is null, not a number, or not below {_TOO_LARGE:g}"
         )
+    if bound.metric.composite and found["detail"].null_count():
+        raise EvaluationFailed(f"{_told(bound)} returned no detail, and its groups are valued by details")
     return found
 
 

@@ -89,6 +89,8 @@ SCORE_COLUMNS: tuple[str, ...] = (
     "best_numerator",  # the same, as if it had been answered perfectly
     "best_denominator",
     "detail",  # str or null: JSON, what the metric says beside the value (class found, fields right, pages in order)
+    "worst_detail",  # the detail of a failed or withdrawn sample's worst and best answer; of any other null
+    "best_detail",
 )
 """Columns of scores parts and scores.parquet (long form: one row per sample and metric)."""
 

@@ -6,6 +6,8 @@ from typing import ClassVar, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from vhb_evaluator.normalisation import resolve
+
 Direction = Literal["higher", "lower"]
 Need = Literal["text", "references"]
 
@@ -58,6 +60,10 @@ class Metric(ABC):
     pooled: ClassVar[bool] = False
     """True: a group's value is sum(numerator) / sum(denominator), weighing samples by their denominator.
     False: the mean of the samples' values (every denominator is 1)."""
+    composite: ClassVar[bool] = False
+    """True: a group's value is neither, but a function of sums of several statistics (macro F1 of a confusion matrix,
+    BLEU of n-gram counts). Then `statistics` and `group_values` are implemented, every scored sample has a `detail`,
+    and numerator and denominator give only the value of the sample alone."""
 
     def __init__(self, profile: str | None = None, options: MetricOptions | None = None) -> None:
         """Args:
@@ -66,6 +72,9 @@ class Metric(ABC):
         """
         self.profile = profile
         self.options = options if options is not None else self.options_type()
+        self.normalised_by = resolve(self.normalisation)
+        """Full name of the normalisation in force, for texts that a metric has to treat as answers are treated
+        (choices, classes); the registry sets it to the one that the job names."""
 
     @abstractmethod
     def score(self, pairs: pl.DataFrame) -> pl.DataFrame:
@@ -81,6 +90,27 @@ class Metric(ABC):
             denominator of 0 stands for the value 0 when the numerator is 0,
             else 1; the same holds for a group whose denominators add up to 0.
         """
+
+    def statistics(self, detail: pl.Expr) -> pl.Expr:
+        """Of a composite metric: what adds up over a group, from the `detail` that `score` gave a sample.
+
+        Returns:
+            A list of structs `name` (str), `amount` (f64) for each sample. Names may depend on the data (one for each
+            class); a name that a sample lacks counts as 0.
+        """
+        raise NotImplementedError
+
+    def group_values(self, sums: pl.DataFrame) -> pl.Series:
+        """Of a composite metric: the values of many groups at once.
+
+        Args:
+            sums: one row per group (or resample of one), one f64 column per name of a statistic, never null. Columns
+                are those that occurred in any of the groups, so an expected one may be missing.
+
+        Returns:
+            f64, one per row; null where a group has no value.
+        """
+        raise NotImplementedError
 
     def worst_answers(self, pairs: pl.DataFrame) -> pl.Expr:
         """The answer a failed sample is taken to have given in the worst case: an empty one."""

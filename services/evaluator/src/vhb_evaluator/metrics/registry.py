@@ -76,7 +76,9 @@ def bind(spec: MetricSpec) -> BoundMetric:
         label += json.dumps(spec.options, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     options = _options(found, spec)
     try:
-        return BoundMetric(found(spec.profile, options) if options else found(spec.profile), label, chosen)
+        metric = found(spec.profile, options) if options else found(spec.profile)
+        metric.normalised_by = chosen
+        return BoundMetric(metric, label, chosen)
     except Exception as error:
         raise UserError(f"metric {label!r} cannot be made: {type(error).__name__}: {error}") from error
 
@@ -103,10 +105,37 @@ def bind_all(specs: tuple[MetricSpec, ...]) -> tuple[BoundMetric, ...]:
     return tuple({bound.label: bound for bound in map(bind, specs)}.values())
 
 
+def class_from_label(label: str) -> type[Metric]:
+    """The class of the metric that a label names.
+
+    Raises:
+        UserError: as `metric_class`.
+    """
+    return metric_class(label.partition("{")[0].partition("[")[0].partition("@")[0])
+
+
+def from_label(label: str) -> Metric:
+    """The metric that a label of `bind` names, with its profile and options.
+
+    Raises:
+        UserError: as `bind`.
+    """
+    rest, brace, options = label.partition("{")
+    rest, _, wanted = rest.partition("@")
+    name, _, profile = rest.partition("[")
+    spec = MetricSpec(
+        name=name,
+        normalisation=wanted or None,
+        profile=profile.removesuffix("]") or None,
+        options=json.loads(brace + options) if brace else {},
+    )
+    return bind(spec).metric
+
+
 def higher_is_better(label: str) -> bool:
     """The direction of a metric by its label (`cer@text-lower@1`).
 
     Raises:
         UserError: as `metric_class`.
     """
-    return metric_class(label.partition("{")[0].partition("[")[0].partition("@")[0]).direction == "higher"
+    return class_from_label(label).direction == "higher"
