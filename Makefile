@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TOOLS := $(VENV)/.installed-tools
 MEMBERS := shared services/scheduler services/inference-agent services/evaluator services/reporter services/api-wrapper cli
 
 .DEFAULT_GOAL := help
@@ -12,49 +13,55 @@ MEMBERS := shared services/scheduler services/inference-agent services/evaluator
 help: ## what can be done here
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-install: $(STAMP) ## install exact versions into .venv
+install: $(TOOLS) ## install exact versions into .venv, and the tools of development
 
 # Remade when the lock or a member's pyproject.toml changed.
 $(STAMP): requirements.lock $(addsuffix /pyproject.toml,$(MEMBERS))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	@echo "installing exact versions into $(VENV) (once; a minute or two)"
+	@echo "installing exact versions into $(VENV) (once; a minute)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(addprefix -e ./,$(MEMBERS))
+	@touch $@
+
+# Half of what development takes is tools; who only runs vhb does without them.
+$(TOOLS): $(STAMP) requirements-dev.lock
+	@echo "installing the tools that check and test into $(VENV) (once; a minute)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
 demo: $(STAMP) ## read real document images with a real OCR engine, through all services, to a report
 	$(BIN)/vhb run examples/quickstart.yaml --out results/quickstart
 
-test: $(STAMP) ## the everyday tests: real nats-server, real S3 server
+test: $(TOOLS) ## the everyday tests: real nats-server, real S3 server
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: $(STAMP) ## every test: also kills, real OCR engines, large jobs
+test-all: $(TOOLS) ## every test: also kills, real OCR engines, large jobs
 	$(BIN)/python -m pytest
 
-lint: $(STAMP) ## style, strict types, dependency rule, generated schemas
+lint: $(TOOLS) ## style, strict types, dependency rule, generated schemas
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p vhb -p vhb_shared -p vhb_scheduler -p vhb_inference_agent -p vhb_evaluator -p vhb_reporter -p vhb_api_wrapper
 	$(BIN)/lint-imports
 	$(BIN)/python -m vhb_shared.schemas --check
 
-fmt: $(STAMP) ## format the code
+fmt: $(TOOLS) ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-schemas: $(STAMP) ## regenerate schemas/ from the contracts
+schemas: $(TOOLS) ## regenerate schemas/ from the contracts
 	$(BIN)/python -m vhb_shared.schemas
 
 EXPORT := $(BIN)/uv export --quiet --all-packages --no-emit-workspace --no-header --no-annotate --format requirements.txt
 
-lock: ## resolve the locks anew (hashes, no index addresses): of development, and of container images
+lock: ## resolve both locks anew (hashes, no index addresses): what vhb runs on, and what development adds
 	$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv
-	$(EXPORT) --all-groups -o requirements.lock
-	$(EXPORT) --no-dev --group build -o deploy/requirements.lock
+	$(EXPORT) --no-dev --group build -o requirements.lock
+	$(EXPORT) --only-group dev -o requirements-dev.lock
 
-bench: $(STAMP) ## the speed claims, as ratios in one run (bench/README.md)
+bench: $(TOOLS) ## the speed claims, as ratios in one run (bench/README.md)
 	$(BIN)/python -m bench
 
 clean: ## remove the environment and what the tools left behind

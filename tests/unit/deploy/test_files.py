@@ -73,17 +73,21 @@ def test_dockerfiles_build_with_every_builder(path: Path) -> None:
     assert re.search(r"^USER 10001", text, re.M) and "--require-hashes" in text
 
 
-def test_images_hold_what_was_tested() -> None:
-    tested = dict(_PIN.findall((ROOT / "requirements.lock").read_text()))
-    for lock in (ROOT / "deploy" / "requirements.lock", ROOT / "deploy" / "images" / "s3.lock"):
-        pinned = dict(_PIN.findall(lock.read_text()))
-        assert pinned.items() <= tested.items(), f"{lock.name}: run `make lock`"
-    images = set(dict(_PIN.findall((ROOT / "deploy" / "requirements.lock").read_text())))
+def _pins(lock: str) -> dict[str, str]:
+    return dict(_PIN.findall((ROOT / lock).read_text()))
+
+
+def test_images_and_the_demo_hold_what_was_tested() -> None:
+    runtime, tools = _pins("requirements.lock"), _pins("requirements-dev.lock")
+    both = runtime.keys() & tools.keys()
+    assert {name: runtime[name] for name in both} == {name: tools[name] for name in both}, "run `make lock`"
+    assert _pins("deploy/images/s3.lock").items() <= (runtime | tools).items(), "deploy/images/s3.lock: lock it again"
+    assert "pytest" in tools and "pytest" not in runtime, "tools of development are not for those who only run vhb"
     for project in ("shared", "cli", *(f"services/{path.name}" for path in (ROOT / "services").iterdir())):
         needed = tomllib.loads((ROOT / project / "pyproject.toml").read_text())["project"]["dependencies"]
         names = {re.split(r"[\[<>=!~; ]", entry)[0].lower() for entry in needed}
-        lacking = {name for name in names if not name.startswith("vhb")} - images
-        assert not lacking, f"deploy/requirements.lock lacks {lacking}: run `make lock`"
+        lacking = {name for name in names if not name.startswith("vhb")} - runtime.keys()
+        assert not lacking, f"requirements.lock lacks {lacking}: run `make lock`"
 
 
 def test_no_secret_gets_into_an_image() -> None:
