@@ -29,7 +29,8 @@ def _table(cases: list[dict[str, Any]]) -> tuple[pl.DataFrame, pl.DataFrame]:
     rows = list(range(len(cases)))
     keys = {"index": rows, "id": [f"s{row}" for row in rows]}
     samples = pl.DataFrame({
-        **keys, "doc_class": [None] * len(rows), "question_type": [None] * len(rows),
+        **keys, "doc_class": pl.Series([case.get("doc_class") for case in cases], dtype=pl.String),
+        "question_type": pl.Series([case.get("question_type") for case in cases], dtype=pl.String),
         "references": [case["references"] for case in cases],
         "choices": pl.Series([case.get("choices", []) for case in cases], dtype=pl.List(pl.String)),
         "answer_bbox": pl.Series([case.get("answer_bbox") for case in cases], dtype=pl.String),

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import polars as pl
 
+from vhb_evaluator import vqa
 from vhb_shared.documents.check import did_you_mean
 from vhb_shared.errors import UserError
 
@@ -49,6 +50,20 @@ def _docvqa_1(text: pl.Expr) -> pl.Expr:
     return _collapsed(text.str.to_lowercase())
 
 
+def _text_letters_1(text: pl.Expr) -> pl.Expr:
+    return _collapsed(_text_lower_1(text).str.replace_all(r"[^\p{L}\p{M}\p{N}]+", " "))
+
+
+def _text_ru_1(text: pl.Expr) -> pl.Expr:
+    # Quotes and dashes are typed as it comes, and "ё" is printed as "е" in most documents.
+    plain = text.str.replace_all("[«»„“”‟″]", '"').str.replace_all("[‐‑‒–—―−]", "-").str.replace_all("[’‘‛′]", "'")
+    return _text_lower_1(plain).str.replace_all("ё", "е", literal=True)
+
+
+def _ocrbench_1(text: pl.Expr) -> pl.Expr:
+    return text.str.to_lowercase().str.strip_chars().str.replace_all("\n", " ", literal=True)
+
+
 PROFILES: Mapping[str, Callable[[pl.Expr], pl.Expr]] = MappingProxyType(
     {
         "none@1": _none_1,  # the text as it is
@@ -56,6 +71,11 @@ PROFILES: Mapping[str, Callable[[pl.Expr], pl.Expr]] = MappingProxyType(
         "text-lower@1": _text_lower_1,  # text@1 in lower case
         "digits@1": _digits_1,  # text@1 without spaces between digits
         "docvqa@1": _docvqa_1,  # lower case, white space collapsed and stripped: what ANLS was defined with
+        "text-letters@1": _text_letters_1,  # text-lower@1, and what is neither letter nor digit is a space
+        "text-ru@1": _text_ru_1,  # text-lower@1 with "е" for "ё", and one kind each of quotes, apostrophes and dashes
+        "ocrbench@1": _ocrbench_1,  # lower case, stripped, a space for each line break
+        "vqa@1": vqa.published,  # the text processing of VQA v2
+        "evalai@1": vqa.evalai,  # the same as EvalAI and TextVQA have it: commas, question marks and "'s" first
     }
 )
 

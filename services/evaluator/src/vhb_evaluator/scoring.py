@@ -102,6 +102,8 @@ def _metric_rows(rows: pl.DataFrame, bound: BoundMetric) -> pl.DataFrame:
         "choices",
         "answer_bbox",
         "fields",
+        "doc_class",
+        "question_type",
     )
     given = comparable.filter(pl.col("status") == "scored").drop("status")
     missing = comparable.filter(pl.col("status") != "scored").drop("status")

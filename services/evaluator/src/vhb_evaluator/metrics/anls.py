@@ -16,7 +16,7 @@ class Anls(Metric):
 
     Profile `vlmevalkit` reproduces that tool: NL is divided by the length of the texts as they were before
     normalisation (in upper case, where a few characters become two), and s = 0 only where s < 0.5, so that NL = 0.5
-    scores 0.5.
+    scores 0.5. Profile `lmms-eval`: that tool computes the same.
     """
 
     name = "anls"
@@ -24,11 +24,11 @@ class Anls(Metric):
     direction = "higher"
     source = "Biten et al. 2019, Scene Text Visual Question Answering (arXiv:1905.13648), equation 1; DocVQA's rule"
     normalisation = "docvqa@1"
-    profiles = ("vlmevalkit",)
+    profiles = ("vlmevalkit", "lmms-eval")
 
     def score(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """See `Metric.score`: numerator = the sample's similarity."""
-        tool = self.profile == "vlmevalkit"
+        tool = self.profile is not None
         frame = each_reference(pairs, pl.col("raw_answer"))
         if tool:
             frame = frame.with_columns(pairs["raw_references"].explode().alias("raw_reference"))

@@ -13,6 +13,7 @@ Need = Literal["text", "references"]
 
 PAIR_COLUMNS: tuple[str, ...] = (
     "row", "answer", "references", "raw_answer", "raw_references", "choices", "answer_bbox", "fields",
+    "doc_class", "question_type",
 )  # fmt: skip
 """What a metric is given, one row per sample:
 
@@ -21,7 +22,7 @@ PAIR_COLUMNS: tuple[str, ...] = (
 - `references` (list[str]): normalised, at least one, none null
 - `raw_answer`, `raw_references`: the same before normalisation, bounded as well
 - `choices` (list[str]): options of a multiple-choice question as they were shown, else empty
-- `answer_bbox`, `fields` (str or null): as in `contracts.results.SAMPLE_COLUMNS`
+- `answer_bbox`, `fields`, `doc_class`, `question_type` (str or null): as in `contracts.results.SAMPLE_COLUMNS`
 """
 
 
@@ -60,6 +61,8 @@ class Metric(ABC):
     pooled: ClassVar[bool] = False
     """True: a group's value is sum(numerator) / sum(denominator), weighing samples by their denominator.
     False: the mean of the samples' values (every denominator is 1)."""
+    min_references: ClassVar[int] = 1
+    """How many references each sample needs; a data set with fewer is refused before anything is asked."""
     composite: ClassVar[bool] = False
     """True: a group's value is neither, but a function of sums of several statistics (macro F1 of a confusion matrix,
     BLEU of n-gram counts). Then `statistics` and `group_values` are implemented, every scored sample has a `detail`,
