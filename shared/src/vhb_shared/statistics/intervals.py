@@ -18,8 +18,8 @@ FEWEST_FOR_BOOTSTRAP = 10
 """Fewer clusters have too few different resamples; Student's t knows how little they say."""
 MOST_FOR_BOOTSTRAP = 1000
 """With more clusters the bootstrap and Student's t agree, and the bootstrap only takes longer."""
-_CELLS = 1 << 20
-"""Weights held at once."""
+_CELLS = 1 << 18
+"""Draws held at once; they fit into the processor's cache."""
 _DIGITS = 6
 """Significant digits of a bound: more are noise of the resampling, and would depend on the processor."""
 
@@ -113,16 +113,16 @@ def student(value: float, error: float, clusters: int) -> Interval:
 
 def resampled(sums: Floats, statistic: Statistic, seed: int) -> Floats:
     """The statistic of `RESAMPLES` samples of clusters, drawn with replacement; memory is bounded."""
-    clusters = len(sums)
+    clusters, columns = sums.shape
     random = np.random.Generator(np.random.PCG64(seed))
     step = max(1, _CELLS // clusters)
     values = []
     for start in range(0, RESAMPLES, step):
-        rows = min(step, RESAMPLES - start)
-        drawn = random.integers(0, clusters, size=(rows, clusters), dtype=np.int64)
-        drawn += np.arange(rows, dtype=np.int64)[:, None] * clusters
-        times = np.bincount(drawn.ravel(), minlength=rows * clusters).reshape(rows, clusters)
-        values.append(statistic(times.astype(np.float64) @ sums))
+        drawn = random.integers(0, clusters, size=(min(step, RESAMPLES - start), clusters))
+        # Not as weights times sums: for few columns that takes longer, and threads of the linear algebra library
+        # stand in each other's way on a busy machine.
+        again = [sums[:, column][drawn].sum(axis=1) for column in range(columns)]
+        values.append(statistic(np.stack(again, axis=1)))
     return np.concatenate(values)
 
 
