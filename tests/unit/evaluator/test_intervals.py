@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from sklearn.metrics import f1_score
 
 from vhb_evaluator import intervals
 from vhb_evaluator.aggregation import aggregate
@@ -81,7 +82,7 @@ def test_bounds_stay_within_what_the_values_can_be():
     assert (low, high) == (0.0, 1.0)
     above = _bounds(score_table([0.0, 0.1, 3.0], "cer"))
     assert above[0] == 0.0 and above[1] > 3
-    assert _bounds(score_table([-0.5, 0.1, 0.2], "tau"))[0] < -0.5
+    assert _bounds(score_table([-0.5, 0.1, 0.2], "wer"))[0] < -0.5
 
 
 def test_the_same_bytes_in_any_order_and_in_any_number_of_parts(monkeypatch):
@@ -133,3 +134,29 @@ def test_an_interval_contains_its_value(rows):
         if row["ci_low"] is not None:
             assert row["ci_low"] <= row["value"] <= row["ci_high"]
             assert row["n_scored"] > 0
+
+
+@pytest.mark.parametrize("samples", [60, 600])
+def test_the_interval_of_macro_f1_is_as_wide_as_macro_f1_varies(samples):
+    random = np.random.default_rng(7)
+    classes = np.array(["invoice", "letter", "form"])
+
+    def data_set():
+        truth = random.choice(3, samples, p=[0.5, 0.3, 0.2])
+        said = np.where(random.random(samples) < 0.7, truth, random.integers(0, 3, samples))
+        return truth, said
+
+    spread = np.std([f1_score(*data_set(), average="macro") for _ in range(400)])
+    widths = []
+    for _ in range(3):
+        truth, said = data_set()
+        details = [
+            f'{{"expected":"{a}","predicted":"{b}"}}' for a, b in zip(classes[truth], classes[said], strict=True)
+        ]
+        scores = score_table((truth == said).astype(float).tolist(), "f1_macro", detail=details)
+        (row,) = _rows(scores)
+        assert row["value"] == pytest.approx(f1_score(truth, said, average="macro"))
+        assert row["ci_low"] < row["value"] < row["ci_high"]
+        widths.append(row["ci_high"] - row["ci_low"])
+    assert np.mean(widths) / (2 * 1.96) == pytest.approx(spread, rel=0.2)
+    assert _rows(scores) == _rows(scores.sample(fraction=1, shuffle=True, seed=1))

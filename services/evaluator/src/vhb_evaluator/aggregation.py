@@ -75,7 +75,7 @@ def aggregate_lazily(
     # An id names one sample, so that level needs no grouping, and its rows, as many as samples, can stream through.
     by_id = used.select(*_KEYS, pl.lit(BY_ID).alias("level"), pl.col("id").alias("group"), *_measures(single=True))
     levels = pl.concat([_values(_level(used, level, group)).collect() for level, group in groups.items()])
-    grouped = with_composite_values(levels.lazy(), scores, groups).collect()
+    grouped = with_composite_values(levels.lazy(), scores, groups).select(levels.columns).collect()
     nothing = pl.lit(None, dtype=pl.Float64)
     rows = pl.concat(
         [

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from vhb_evaluator.composite_intervals import composite_bounds
+from vhb_evaluator.metrics.registry import class_from_label, from_label
 from vhb_shared.statistics.intervals import (
     FEWEST_FOR_BOOTSTRAP,
     MOST_FOR_BOOTSTRAP,
@@ -42,8 +44,17 @@ def with_intervals(values: pl.DataFrame, scores: pl.LazyFrame, groups: Mapping[s
             columns stay.
         scores: what they were made of.
         groups: level -> expression of the group over the columns of `scores`.
+
+    Raises:
+        UserError: a metric is not registered here.
     """
-    bounds = pl.DataFrame(list(_bounds(values, scores, groups)), schema=SCHEMA, orient="row")
+    labels = values["metric"].unique(maintain_order=True)
+    composite = [label for label in labels if class_from_label(label).composite]
+    plain = ~pl.col("metric").is_in(composite)
+    found = list(_bounds(values.filter(plain), scores.filter(plain), groups))
+    for label in composite:
+        found += composite_bounds(scores, label, from_label(label), groups)
+    bounds = pl.DataFrame(found, schema=SCHEMA, orient="row")
     return values.join(bounds, on=_KEYS, how="left", maintain_order="left")
 
 
