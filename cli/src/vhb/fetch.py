@@ -39,7 +39,7 @@ async def fetch_results(
     for name in _JOB_FILES:
         await _copy(store, layout.job_file(job_id, name), out / name, dialect)
     for run in plan.runs:
-        await _fetch_run(store, run, out / "runs" / _folder_name(run.name), dialect)
+        await _fetch_run(store, run, out / "runs" / folder_name(run.name), dialect)
     return job
 
 
@@ -70,6 +70,6 @@ def _to_legacy(path: Path) -> None:
     path.write_text(out.getvalue(), encoding="utf-8-sig", newline="")
 
 
-def _folder_name(run_name: str) -> str:
+def folder_name(run_name: str) -> str:
     """A run's name as a folder: the name itself, unless it would lead elsewhere."""
     return run_name if run_name.strip(". ") else f"run{len(run_name)}"

@@ -7,6 +7,7 @@ import typer
 
 from vhb.commands.agents import agents
 from vhb.commands.clean import clean
+from vhb.commands.compare import compare
 from vhb.commands.control import cancel, retry
 from vhb.commands.dlq import dlq
 from vhb.commands.doctor import doctor
@@ -40,7 +41,7 @@ _LOOK = "Look things up"
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     _ALONE: (run, up, validate, doctor, clean),
     _DEPLOYED: (init,),
-    _STACK: (submit, status, watch, results, agents, explain, events, cancel, retry, evaluate, report),
+    _STACK: (submit, status, watch, results, agents, explain, events, cancel, retry, evaluate, report, compare),
     _LOOK: (schema,),
 }
 for panel, functions in _PANELS.items():

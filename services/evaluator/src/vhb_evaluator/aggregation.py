@@ -1,11 +1,12 @@
 """From scores to metric rows: values of groups, with honest denominators and bounds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import polars as pl
 
 from vhb_evaluator.composite import with_composite_values
+from vhb_evaluator.intervals import with_intervals
 from vhb_evaluator.metrics.registry import higher_is_better
 from vhb_evaluator.scoring import ratio
 from vhb_evaluator.tables import METRIC_SCHEMA, typed
@@ -42,53 +43,62 @@ _FAILED = pl.col("status").is_in(["failed", "withdrawn"])
 _SCORED = pl.col("status").is_in(["scored", "unparsable"])
 
 
-def aggregate(scores: pl.DataFrame, run_name: str, model: str, task: str) -> pl.DataFrame:
+def aggregate(scores: pl.DataFrame, run_name: str, model: str, task: str, columns: Sequence[str] = ()) -> pl.DataFrame:
     """All metric rows of a run; see `aggregate_lazily`."""
-    return aggregate_lazily(scores.lazy(), run_name, model, task).collect()
+    return aggregate_lazily(scores.lazy(), run_name, model, task, columns).collect()
 
 
-def aggregate_lazily(scores: pl.LazyFrame, run_name: str, model: str, task: str) -> pl.LazyFrame:
-    """Metric rows of all levels of a run.
+def aggregate_lazily(
+    scores: pl.LazyFrame, run_name: str, model: str, task: str, columns: Sequence[str] = ()
+) -> pl.LazyFrame:
+    """Metric rows of all levels of a run. Blocks: all but the level `by_id` is computed before this returns.
 
     value = sum(numerator) / sum(denominator) over the scored samples: the pooled value of a pooled metric, the mean
     of any other (its denominators are 1). `n` counts all samples of the group, `n_scored` those in the value,
     `n_failed` those failed or withdrawn; the rest had no reference. `value_if_failed_worst` and `..._best` take the
     failed ones in as an empty and as a perfect answer; samples without reference stay out. A group in which nothing
-    was scored has no value. Intervals are not computed yet.
+    was scored has no value. `ci_low` and `ci_high` are the interval of the value (`intervals`), not in `by_id`.
 
     Args:
-        scores: columns `SCORE_COLUMNS`, ordered by index, then metric.
+        scores: columns `SCORE_COLUMNS` and `columns`, ordered by index, then metric.
         run_name: of the run.
         model: its model's name.
         task: its task's name.
+        columns: further columns of the scores, each a level of that name.
 
     Returns:
-        Columns `METRIC_COLUMNS`: levels as in `LEVELS`; within one, metrics in the order of the scores, then groups by
-        name; within `by_id` as in the scores.
+        Columns `METRIC_COLUMNS`: levels as in `LEVELS`, `columns` before `by_id`; within one, metrics in the order of
+        the scores, then groups by name; within `by_id` as in the scores.
     """
-    used = scores.select(_USED)
-    levels = [_level(used, level, group) for level, group in _GROUPS.items()]
+    groups = {**_GROUPS, **{name: _or_none(name) for name in columns}}
+    used = scores.select(*_USED, *columns)
     # An id names one sample, so that level needs no grouping, and its rows, as many as samples, can stream through.
-    levels.append(
-        used.select(*_KEYS, pl.lit(BY_ID).alias("level"), pl.col("id").alias("group"), *_measures(single=True))
+    by_id = used.select(*_KEYS, pl.lit(BY_ID).alias("level"), pl.col("id").alias("group"), *_measures(single=True))
+    levels = pl.concat([_values(_level(used, level, group)).collect() for level, group in groups.items()])
+    grouped = with_composite_values(levels.lazy(), scores, groups).select(levels.columns).collect()
+    nothing = pl.lit(None, dtype=pl.Float64)
+    rows = pl.concat(
+        [
+            with_intervals(grouped, scores, groups).lazy(),
+            _values(by_id).with_columns(nothing.alias("ci_low"), nothing.alias("ci_high")),
+        ]
     )
-    rows = pl.concat(levels).select(
-        pl.lit(run_name).alias("run"),
-        pl.lit(model).alias("model"),
-        pl.lit(task).alias("task"),
+    names = {"run": run_name, "model": model, "task": task}
+    return rows.with_columns(pl.lit(text).alias(name) for name, text in names.items()).select(typed(METRIC_SCHEMA))
+
+
+def _values(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows with values in place of sums."""
+    ratios = (("value", ""), ("value_if_failed_worst", "worst_"), ("value_if_failed_best", "best_"))
+    return rows.select(
         *_KEYS,
         "level",
         "group",
-        ratio(pl.col("numerator"), pl.col("denominator")).alias("value"),
-        pl.lit(None, dtype=pl.Float64).alias("ci_low"),
-        pl.lit(None, dtype=pl.Float64).alias("ci_high"),
         "n",
         "n_scored",
         "n_failed",
-        ratio(pl.col("worst_numerator"), pl.col("worst_denominator")).alias("value_if_failed_worst"),
-        ratio(pl.col("best_numerator"), pl.col("best_denominator")).alias("value_if_failed_best"),
-    )  # fmt: skip
-    return with_composite_values(rows, scores, _GROUPS).select(typed(METRIC_SCHEMA))
+        *(ratio(pl.col(f"{case}numerator"), pl.col(f"{case}denominator")).alias(name) for name, case in ratios),
+    )
 
 
 def headlines(metrics: pl.DataFrame) -> tuple[MetricValue, ...]:

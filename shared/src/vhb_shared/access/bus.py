@@ -26,6 +26,7 @@ PRODUCERS: dict[Role, tuple[type[events.Event], ...]] = {
     ),
     "evaluator": (events.RunEvaluationCompleted, events.RunEvaluationFailed),
     "reporter": (events.RunReportCompleted, events.JobReportCompleted),
+    "cli": (events.ComparisonCompleted, events.ComparisonFailed),
 }  # fmt: skip
 """Who announces what; every event has one producer."""
 
@@ -192,6 +193,7 @@ def _stage(role: Role) -> Rights:
 def _cli() -> Rights:
     return Rights(
         publish=(
+            *_announce("cli"),
             subjects.ALL_JOB_COMMANDS,
             *_read(*_ALL_BUCKETS),
             f"{_API}.CONSUMER.INFO.{topology.WORK}.*",

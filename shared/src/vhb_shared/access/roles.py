@@ -15,7 +15,7 @@ ABOUT: dict[Role, str] = {
     "agent": "claims backends, answers shards, writes answers",
     "evaluator": "reads answers, writes scores and metrics",
     "reporter": "reads results, writes reports",
-    "cli": "submits, cancels and retries jobs, reads state, events and results",
+    "cli": "submits, cancels and retries jobs, reads state, events and results, announces comparisons",
     "operator": "what cli may, and puts dead letters back",
     "subscriber": "reads events, nothing else",
 }

@@ -50,6 +50,9 @@ class Comparison(WireModel):
 
     baseline: str
     candidate: str
+    n_baseline: int = 0
+    """Samples it was asked."""
+    n_candidate: int = 0
     only_baseline: int = 0
     """Samples that only this run was asked."""
     only_candidate: int = 0

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from vhb_shared.contracts.base import WireModel
+from vhb_shared.contracts.comparison import Comparison, GateResult
 from vhb_shared.contracts.results import MetricValue, OutcomeCounts, Reused
 
 MAX_RUNS = 200
@@ -299,11 +300,57 @@ class BackendStopped(_BackendEvent):
     reason: str
 
 
+MAX_DIFFERENCES = 60
+"""Differences listed in one event."""
+
+
+class ComparedRun(WireModel):
+    """A run that was compared."""
+
+    job_id: str
+    run_id: str
+    name: str
+    model: str
+    task: str
+
+
+class _Compared(Event):
+    runs: tuple[ComparedRun, ...]
+    """The baseline first; at most `MAX_RUNS`. The event is about the job of the second."""
+    dataset_digest: str
+    comparisons: tuple[Comparison, ...]
+    """Over all samples, without groups; at most `MAX_DIFFERENCES` differences in all."""
+    differences_total: int
+    verdicts: tuple[Annotated[str, BeforeValidator(_bounded)], ...] = ()
+    """A sentence for each difference."""
+    gates: tuple[GateResult, ...] = ()
+    """Conditions that were asked for, at most `MAX_DIFFERENCES`; failed ones first."""
+    token: str
+    """The start of the sha256 of the whole result: the same comparison again is the same event."""
+
+    @property
+    def key(self) -> str:
+        return self.token
+
+
+class ComparisonCompleted(_Compared):
+    """Runs were compared, and no condition of a gate failed."""
+
+    what: ClassVar[str] = "comparison.completed"
+
+
+class ComparisonFailed(_Compared):
+    """Runs were compared, and a condition failed (`vhb compare --fail-if`)."""
+
+    what: ClassVar[str] = "comparison.failed"
+
+
 EVENTS: tuple[type[Event], ...] = (
     JobAccepted, JobRejected, JobCompleted, JobFailed, JobCancelled,
     RunAnswersReused, RunInferenceStarted, RunShardCompleted, RunInferenceCompleted, RunInferenceFailed,
     RunEvaluationCompleted, RunEvaluationFailed, RunReportCompleted,
     JobEvaluated, JobReportCompleted,
     BackendStarting, BackendReady, BackendFailed, BackendStopped,
+    ComparisonCompleted, ComparisonFailed,
 )  # fmt: skip
 """Every event, in the order in which a job meets them."""

@@ -58,11 +58,13 @@ def compare_scores(
                               or column.startswith("column:"))  # fmt: skip
             raise UserError(f"The scores of {name} have no column {by!r}; those to compare by are: {known}.")
     found: list[Difference] = []
-    only = (0, 0)
+    asked, only = {}, {}
     for label in labels:
         better = (higher_is_better or {}).get(label)
         pairs = paired(left, right, label, by)
-        only = tuple(int((pairs[f"{side}_asked"] & ~pairs[f"{other}_asked"]).sum()) for side, other in ("ab", "ba"))  # type: ignore[assignment]
+        for side, other in ("ab", "ba"):
+            mine = pairs[f"{side}_asked"]
+            asked[side], only[side] = int(mine.sum()), int((mine & ~pairs[f"{other}_asked"]).sum())
         found.append(_difference(pairs, label, better, names))
         if by is not None:
             groups = sorted(pairs["group"].unique().to_list())
@@ -72,7 +74,13 @@ def compare_scores(
                 part = pairs.filter(pl.col("group") == group)
                 found.append(_difference(part, label, better, names, level=by, group=group))
     compared = Comparison(
-        baseline=names[0], candidate=names[1], only_baseline=only[0], only_candidate=only[1], differences=tuple(found)
+        baseline=names[0],
+        candidate=names[1],
+        n_baseline=asked["a"],
+        n_candidate=asked["b"],
+        only_baseline=only["a"],
+        only_candidate=only["b"],
+        differences=tuple(found),
     )
     return with_holm([compared])[0]
 

@@ -18,8 +18,9 @@ FEWEST_FOR_BOOTSTRAP = 10
 """Fewer clusters have too few different resamples; Student's t knows how little they say."""
 MOST_FOR_BOOTSTRAP = 1000
 """With more clusters the bootstrap and Student's t agree, and the bootstrap only takes longer."""
-_CELLS = 1 << 20
-"""Weights held at once."""
+_CELLS = 1 << 18
+"""Draws held at once; they fit into the processor's cache."""
+_FEW_COLUMNS = 8
 _DIGITS = 6
 """Significant digits of a bound: more are noise of the resampling, and would depend on the processor."""
 
@@ -97,7 +98,7 @@ def cluster_interval(sums: Floats, statistic: Statistic, seed: int) -> Interval 
     if clusters < 2:
         return None
     found = jackknife(sums, statistic)
-    if found.error == 0.0:
+    if found.error == 0.0 or not np.isfinite(found.error):
         return None
     if not FEWEST_FOR_BOOTSTRAP <= clusters <= MOST_FOR_BOOTSTRAP:
         return student(found.value, found.error, clusters)
@@ -118,15 +119,24 @@ def resampled(sums: Floats, statistic: Statistic, seed: int) -> Floats:
     step = max(1, _CELLS // clusters)
     values = []
     for start in range(0, RESAMPLES, step):
-        rows = min(step, RESAMPLES - start)
-        drawn = random.integers(0, clusters, size=(rows, clusters), dtype=np.int64)
-        drawn += np.arange(rows, dtype=np.int64)[:, None] * clusters
-        times = np.bincount(drawn.ravel(), minlength=rows * clusters).reshape(rows, clusters)
-        values.append(statistic(times.astype(np.float64) @ sums))
+        drawn = random.integers(0, clusters, size=(min(step, RESAMPLES - start), clusters))
+        values.append(statistic(_sums_of(drawn, sums)))
     return np.concatenate(values)
 
 
+def _sums_of(drawn: NDArray[np.int64], sums: Floats) -> Floats:
+    rows, clusters = drawn.shape
+    columns = sums.shape[1]
+    if columns <= _FEW_COLUMNS:
+        # Faster than weights times sums, which keeps all processors busy for little.
+        return np.stack([sums[:, column][drawn].sum(axis=1) for column in range(columns)], axis=1)
+    places = drawn + np.arange(rows, dtype=np.int64)[:, None] * clusters
+    times = np.bincount(places.ravel(), minlength=rows * clusters).reshape(rows, clusters)
+    return times.astype(np.float64) @ sums
+
+
 def _bca(again: Floats, found: Jackknife, clusters: int) -> Interval:
+    again = again[np.isfinite(again)]
     near = 1e-9 * max(1.0, abs(found.value))
     below = (again < found.value - near).mean() + 0.5 * (np.abs(again - found.value) <= near).mean()
     bias = float(special.ndtri(np.clip(below, 1 / (RESAMPLES + 1), RESAMPLES / (RESAMPLES + 1))))

@@ -1,0 +1,180 @@
+"""Compares matched runs, and what is said of it: for programs, for events. Blocking."""
+
+import hashlib
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import polars as pl
+from pydantic import BaseModel
+
+from vhb.comparing.matching import Match
+from vhb.comparing.runs import FoundRun
+from vhb_shared.contracts.comparison import Comparison, GateResult
+from vhb_shared.contracts.events import (
+    MAX_DIFFERENCES,
+    MAX_RUNS,
+    ComparedRun,
+    ComparisonCompleted,
+    ComparisonFailed,
+)
+from vhb_shared.errors import UserError
+from vhb_shared.statistics.comparison import compare_scores, with_holm
+from vhb_shared.statistics.gate import Condition, apply_condition
+from vhb_shared.statistics.verdict import verdict
+
+
+class Wishes(NamedTuple):
+    """What the options say."""
+
+    metrics: tuple[str, ...]
+    by: str | None
+    all_pairs: bool
+    conditions: tuple[Condition, ...]
+
+
+class MatchResult(BaseModel):
+    """What `vhb compare --json` prints of runs that belong together."""
+
+    dataset: str
+    dataset_digest: str
+    runs: tuple[ComparedRun, ...]
+    """The baseline first."""
+    comparisons: tuple[Comparison, ...]
+    verdicts: tuple[str, ...]
+    """A sentence for each difference, in their order."""
+    gates: tuple[GateResult, ...]
+
+
+class CompareResult(BaseModel):
+    """What `vhb compare --json` prints."""
+
+    failed: bool
+    """Whether a condition of the gate failed."""
+    matches: tuple[MatchResult, ...]
+    left_out: tuple[str, ...]
+    """Runs and metrics that were not compared, with the reason."""
+
+
+def compare(matches: Sequence[Match], left_out: Sequence[FoundRun], wishes: Wishes) -> CompareResult:
+    """Compares the candidates of every match with its baseline.
+
+    Raises:
+        UserError: runs without a common metric, an unknown metric or column, scores that cannot be read.
+    """
+    notes = [f"{run.argument}:{run.name} has no counterpart" for run in left_out]
+    made: list[list[Comparison]] = []
+    for each in matches:
+        made.append([])
+        for first, second in _pairs(each, wishes.all_pairs):
+            made[-1].append(_compared(each, first, second, wishes, notes))
+    corrected = iter(with_holm([one for group in made for one in group]))
+    results = []
+    for each, group in zip(matches, made, strict=True):
+        comparisons = tuple(itertools.islice(corrected, len(group)))
+        with_baseline = [one for one in comparisons if one.baseline == each.labels[0]]
+        gates = [apply_condition(condition, one) for condition in wishes.conditions for one in with_baseline]
+        results.append(
+            MatchResult(
+                dataset=each.runs[0].dataset,
+                dataset_digest=each.runs[0].dataset_digest,
+                runs=tuple(
+                    ComparedRun(job_id=run.job_id, run_id=run.run_id, name=run.name, model=run.model, task=run.task)
+                    for run in each.runs
+                ),
+                comparisons=comparisons,
+                verdicts=tuple(
+                    verdict(found, one.baseline, one.candidate) for one in comparisons for found in one.differences
+                ),
+                gates=tuple(gates),
+            )
+        )
+    failed = any(gate.failed for result in results for gate in result.gates)
+    return CompareResult(failed=failed, matches=tuple(results), left_out=tuple(dict.fromkeys(notes)))
+
+
+def event(result: MatchResult) -> ComparisonCompleted | ComparisonFailed:
+    """The event that tells of it."""
+    failed = any(gate.failed for gate in result.gates)
+    kind = ComparisonFailed if failed else ComparisonCompleted
+    overall = [
+        (one, found, sentence)
+        for one, found, sentence in zip(
+            [one for one in result.comparisons for _ in one.differences],
+            [found for one in result.comparisons for found in one.differences],
+            result.verdicts,
+            strict=True,
+        )
+        if found.level == "general"
+    ]
+    shown = overall[:MAX_DIFFERENCES]
+    comparisons = [
+        one.model_copy(update={"differences": tuple(found for other, found, _ in shown if other is one)})
+        for one in {id(one): one for one, _, _ in shown}.values()
+    ]
+    return kind(
+        job_id=result.runs[1].job_id,
+        runs=result.runs[:MAX_RUNS],
+        dataset_digest=result.dataset_digest,
+        comparisons=tuple(comparisons),
+        differences_total=len(result.verdicts),
+        verdicts=tuple(sentence for _, _, sentence in shown),
+        gates=tuple(sorted(result.gates, key=lambda gate: not gate.failed)[:MAX_DIFFERENCES]),
+        token=hashlib.sha256(result.model_dump_json().encode()).hexdigest()[:16],
+    )
+
+
+def _pairs(each: Match, all_pairs: bool) -> list[tuple[int, int]]:
+    places = range(len(each.runs))
+    return list(itertools.combinations(places, 2)) if all_pairs else [(0, place) for place in places[1:]]
+
+
+def _compared(each: Match, first: int, second: int, wishes: Wishes, notes: list[str]) -> Comparison:
+    tables = [_scan(each.runs[place]) for place in (first, second)]
+    labels = [_labels(table) for table in tables]
+    names = (each.labels[first], each.labels[second])
+    directions = _directions(labels[0])
+    one_sided = set(labels[0]) ^ set(labels[1])
+    if not wishes.metrics:
+        notes += [f"{label} was computed for one of {names[0]} and {names[1]} only" for label in sorted(one_sided)]
+    return compare_scores(
+        *tables,
+        names=names,
+        higher_is_better=directions,
+        metrics=wishes.metrics or None,
+        by=_column(wishes.by, tables),
+    )
+
+
+def _scan(run: FoundRun) -> pl.LazyFrame:
+    try:
+        table = pl.scan_parquet(run.scores)
+        table.collect_schema()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise UserError(f"{run.scores} cannot be read: {error}") from error
+    return table
+
+
+def _labels(table: pl.LazyFrame) -> list[str]:
+    return table.select(pl.col("metric").unique(maintain_order=True)).collect()["metric"].to_list()
+
+
+def _directions(labels: Sequence[str]) -> dict[str, bool]:
+    """Directions of metrics; those of packages that are not installed here are not known."""
+    from vhb_evaluator.metrics.registry import higher_is_better
+
+    found = {}
+    for label in labels:
+        try:
+            found[label] = higher_is_better(label)
+        except UserError:
+            continue
+    return found
+
+
+def _column(by: str | None, tables: Sequence[pl.LazyFrame]) -> str | None:
+    """`lang` means the level `column:lang`, where scores have no column of that very name."""
+    if by is None or all(by in table.collect_schema().names() for table in tables):
+        return by
+    level = f"column:{by}"
+    return level if all(level in table.collect_schema().names() for table in tables) else by

@@ -1,0 +1,121 @@
+"""`vhb compare` on stored jobs and on folders: words, tables, JSON, the gate with its exit code, and its event."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from person import vhb, write_csv, write_folder
+
+METRICS = "exact_match,cer"
+
+
+@pytest.fixture(scope="module")
+def jobs(place: Path) -> dict[str, str]:
+    """Ids of jobs that score answers to the data set of 64: `good` gets 60 right, `bad` 32, `failing` 40 of 44, and
+    `other` was asked other data. Their results are in folders of these names."""
+    folder = place / "compare"
+    write_folder(folder / "others", 8)
+    right: dict[str, Callable[[int], bool]] = {
+        "good": lambda n: n >= 4,
+        "bad": lambda n: n % 2 == 0,
+        "failing": lambda n: n >= 4,
+        "other": lambda n: True,
+    }
+    found = {}
+    for name, is_right in right.items():
+        asked = range(8) if name == "other" else range(44) if name == "failing" else range(64)
+        rows = [[str(n), f"ответ {n}" if is_right(n) else "нет"] for n in asked]
+        answers = write_csv(folder / f"{name}.csv", ("id", "model_answer"), rows)
+        data = folder / "others" if name == "other" else place / "data"
+        done = vhb(
+            "evaluate", answers, "--dataset", data, "--model", name, "-m", METRICS, "--out", folder / name,
+            cwd=place, code=None,
+        )  # fmt: skip
+        assert done.returncode == (1 if name == "failing" else 0), done.stderr
+        found[name] = done.stdout.strip().splitlines()[0]
+    return found
+
+
+def test_a_verdict_in_words_a_table_and_json(place: Path, jobs: dict[str, str]) -> None:
+    said = vhb("compare", jobs["bad"], jobs["good"], cwd=place).stdout
+    first = said.splitlines()[0]
+    assert re.fullmatch(
+        r"good beats bad on exact_match by 0\.4\d \(0\.\d+ to 0\.\d+\), p<0\.001, n=64 documents", first
+    ), said
+    assert "good beats bad on cer by" in said and "corrected for 2 comparisons (Holm)" in said
+    assert re.search(r"good - bad +exact_match +all +0\.50\d* +0\.9\d+ +0\.4\d+", said)
+
+    result = json.loads(vhb("compare", jobs["bad"], jobs["good"], "--json", "-m", "exact_match", cwd=place).stdout)
+    (match,) = result["matches"]
+    assert [run["job_id"] for run in match["runs"]] == [jobs["bad"], jobs["good"]]
+    (found,) = match["comparisons"][0]["differences"]
+    assert (found["baseline"], found["candidate"], found["n_pairs"], found["test"]) == (0.5, 0.9375, 64, "mcnemar")
+    assert (found["baseline_better"], found["candidate_better"]) == (2, 30)
+    assert not result["failed"]
+
+
+def test_folders_need_no_stack_and_say_the_same(place: Path, jobs: dict[str, str], tmp_path: Path) -> None:
+    results = place / "compare"
+    stored = vhb("compare", jobs["bad"], jobs["good"], "--by", "doc_class", cwd=place).stdout
+    apart = vhb("compare", results / "bad", f"{results}/good:good__data", "--by", "doc_class", cwd=tmp_path).stdout
+    assert apart.replace(f"{results}/", "") == stored
+    assert "good beats bad on exact_match (doc_class паспорт) by" in apart or "no difference shown" in apart
+    by_run = vhb("compare", f"{results}/bad/runs/bad__data", results / "good", "--by", "doc_class", cwd=tmp_path).stdout
+    assert by_run == apart
+
+
+def test_failed_samples_show_as_bounds_and_in_the_gate(place: Path, jobs: dict[str, str]) -> None:
+    done = vhb(
+        "compare", jobs["good"], jobs["failing"], "-m", "exact_match", "--fail-if", "failed > baseline + 0.05",
+        cwd=place, code=1,
+    )  # fmt: skip
+    assert "20 failed, with them the difference could be anything from -0.31 to 0.00" in done.stdout, done.stdout
+    assert "equal in every document, n=44 documents" in done.stdout
+    assert "gate: failed > baseline + 0.05: failing has 0.3125, the limit is 0.05 (baseline 0): failed" in done.stdout
+
+
+def test_a_gate_fails_with_exit_code_1_and_an_event(place: Path, jobs: dict[str, str]) -> None:
+    options = ("--fail-if", "cer > baseline + 0.01", "--fail-if", "exact_match < 0.5")
+    passed = vhb("compare", jobs["bad"], jobs["good"], *options, cwd=place)
+    assert "gate: exact_match < 0.5: good has 0.9375, the limit is 0.5 (baseline 0.5): passed" in passed.stdout
+    for _ in range(2):  # the same comparison again is the same event
+        failed = vhb("compare", jobs["good"], jobs["bad"], *options, cwd=place, code=1)
+    assert "gate: cer > baseline + 0.01: bad has" in failed.stdout and ": failed" in failed.stdout
+
+    events = [json.loads(line) for line in vhb("events", jobs["bad"], "--json", cwd=place).stdout.splitlines()]
+    (event,) = [each for each in events if each["type"] == "org.vlmhyperbench.comparison.failed.v1"]
+    assert event["source"] == "/vlmhyperbench/cli"
+    assert [run["model"] for run in event["data"]["runs"]] == ["good", "bad"]
+    assert event["data"]["gates"][0]["condition"] == "cer > baseline + 0.01" and event["data"]["gates"][0]["failed"]
+    assert any(each.startswith("good beats bad on cer by") for each in event["data"]["verdicts"])
+    good = vhb("events", jobs["good"], cwd=place).stdout
+    assert "comparison.completed" in good and "comparison.failed" not in good
+
+
+def test_three_runs_are_compared_with_the_first_or_with_each_other(place: Path, jobs: dict[str, str]) -> None:
+    ids = [jobs[name] for name in ("bad", "good", "failing")]
+    said = vhb("compare", *ids, "-m", "cer", cwd=place).stdout
+    assert "corrected for 2 comparisons" in said and "failing - good" not in said
+    everything = vhb("compare", *ids, "-m", "cer", "--all-pairs", cwd=place).stdout
+    assert "corrected for 3 comparisons" in everything and "failing - good" in everything
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["good", "other"], r"were asked different data \('data', digest \w{12}, and 'others', \w{12}\)"),
+        (["good", "bad", "--by", "moon"], "have no column 'moon'; those to compare by are: doc_class, question_type"),
+        (["good", "bad", "-m", "anls"], "was not scored with 'anls'; it has: exact_match, cer"),
+        (["good", "bad", "--fail-if", "cer >> 1"], "is not a condition: write a metric, a comparison and a limit"),
+        (["good", "bad", "--fail-if", "wer > 1"], "names 'wer', which was not compared; there are: exact_match, cer"),
+        (["good"], "No two runs belong together"),
+        (["good", "nowhere"], "There is no job 'nowhere'"),
+        (["good", "good:bed__data"], r"has no run 'bed__data'; did you mean 'good__data'\?"),
+        (["good", "./nowhere"], "There is no folder ./nowhere"),
+    ],
+)
+def test_mistakes_are_sentences(place: Path, jobs: dict[str, str], arguments: list[str], sentence: str) -> None:
+    given = [re.sub("^(good|bad|other)", lambda name: jobs[name[0]], argument) for argument in arguments]
+    assert re.search(sentence, vhb("compare", *given, cwd=place, code=2).stderr)
