@@ -1,5 +1,6 @@
 """The other commands on a running stack, found without options; names that do not exist; the registries."""
 
+import importlib.metadata
 import json
 import subprocess
 from pathlib import Path
@@ -145,3 +146,11 @@ def test_help_names_every_command() -> None:
     for name in ("run", "up", "submit", "status", "watch", "results", "events", "validate", "cancel", "retry",
                  "evaluate", "report", "schema", "doctor", "clean", "dlq", *GROUPS):  # fmt: skip
         assert f" {name} " in said
+    assert "Exit codes" in said
+    for flag in ("-h", "--help"):
+        assert "Results folder" in subprocess.run([VHB, "run", flag], capture_output=True, text=True, check=True).stdout
+
+
+def test_the_version() -> None:
+    said = subprocess.run([VHB, "--version"], capture_output=True, text=True, check=True).stdout
+    assert said == f"vhb {importlib.metadata.version('vhb')}\n"

@@ -19,12 +19,14 @@ CHARS = 300
 
 async def hinted(connection: Connection, views: AsyncIterator[JobView]) -> AsyncIterator[JobView]:
     """The same views, with `hint` set while nothing moves."""
-    progress: tuple[str, int] = ("", -1)
+    progress: tuple[object, ...] = ()
     moved_at = looked_at = time.monotonic()
     async for view in views:
         now = time.monotonic()
-        if (view.stage, view.done) != progress:
-            progress, moved_at, view.hint = (view.stage, view.done), now, None
+        # The first requests are under way: no answer yet, but a backend that was waited for is there.
+        started = sum(run.started for run in view.runs), any(each.in_flight for each in view.telemetry)
+        if (view.stage, view.done, *started) != progress:
+            progress, moved_at, view.hint = (view.stage, view.done, *started), now, None
         still = view.job is not None and not view.job.ended and now - moved_at >= STILL_S
         if still and now - looked_at >= STILL_S and view.job is not None:
             looked_at = now
@@ -39,5 +41,6 @@ def hint_of(explained: list[Explanation]) -> str | None:
     stuck = [one for one in explained if one.what in ("waiting", "starting")]
     if not stuck:
         return None
-    more = f" (and {len(stuck) - 1} more runs wait)" if len(stuck) > 1 else ""
+    others = len(stuck) - 1
+    more = f" (and {others} more run{'s wait' if others > 1 else ' waits'})" if others else ""
     return f"{stuck[0].name}: {stuck[0].words}"[:CHARS] + more

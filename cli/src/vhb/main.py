@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
@@ -28,10 +29,30 @@ app = typer.Typer(
     name="vhb",
     help="VLMHyperBench: compare vision-language models on your own documents.\n\n"
     "Start with `vhb run JOB`: everything on this machine, from a job file to a report.",
+    epilog="Exit codes: 0 done, 1 finished with failures, 2 bad input, 3 a server cannot be reached, 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"vhb {version('vhb')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", metavar="", is_eager=True, callback=_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
 
 _ALONE = "On this machine"
 _STACK = "On a running stack"

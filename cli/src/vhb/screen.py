@@ -1,11 +1,16 @@
 """Consoles and tables: one look for all commands, nothing cut off when the output is not a terminal."""
 
-from typing import IO
+from collections.abc import Sequence
+from typing import IO, Literal
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+_GAP = 2
+"""Between columns."""
+_PROSE = 30
 _WIDE = 1000
 """Columns where nobody's window sets a limit: pipes and files get every cell whole."""
 
@@ -20,13 +25,29 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     """An empty table without lines.
 
     Args:
-        columns: headings.
+        columns: headings. The first names the row: it is what people copy, so it is not broken over lines.
         right: headings of the columns that hold numbers.
     """
-    made = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    made = Table(box=None, padding=(0, _GAP, 0, 0), header_style="bold", pad_edge=False)
+    for number, column in enumerate(columns):
+        justify: Literal["right", "left"] = "right" if column in right else "left"
+        made.add_column(column, justify=justify, overflow="fold", no_wrap=number == 0)
     return made
+
+
+def narrowed(to: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str]) -> list[int]:
+    """Which columns to show, by position: all where there is room, else without some of `spare`, the first to go first.
+
+    The last column holds prose and may be broken over lines; it keeps at least `_PROSE` columns of the window.
+    """
+    kept = list(range(len(columns)))
+    widths = [max(cell_len(text) for text in (column, *(row[n] for row in rows))) for n, column in enumerate(columns)]
+    for name in spare:
+        wanted = sum(widths[n] + _GAP for n in kept[:-1]) + min(widths[kept[-1]], _PROSE)
+        if wanted <= to.width:
+            break
+        kept.remove(columns.index(name))
+    return kept
 
 
 def say(to: Console, text: str, style: str = "") -> None:

@@ -176,4 +176,4 @@ def test_a_hint_is_about_what_waits() -> None:
     done, stuck = run(stage="done", status="completed"), run(stage="evaluation")
     assert hint_of([explain_run(JOB, done, facts)]) is None
     hint = hint_of([explain_run(JOB, one, facts) for one in (done, stuck, stuck)])
-    assert hint == "m__t: waiting for an evaluator to score its answers (and 1 more runs wait)"
+    assert hint == "m__t: waiting for an evaluator to score its answers (and 1 more run waits)"

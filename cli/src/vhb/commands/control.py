@@ -61,7 +61,9 @@ async def _retry(
     async with connected(settings(server, workdir)) as connection:
         job = await known_job(connection.states, job_id)
         if job.ended and not await unanswered(connection, job, failed_only=failed_only):
-            print(f"{job_id}: nothing to ask again")
+            withdrawn = failed_only and await unanswered(connection, job, failed_only=False)
+            more = f"; {withdrawn} withdrawn: `vhb retry {job_id}` asks those too" if withdrawn else ""
+            print(f"{job_id}: nothing to ask again{more}")
             return 0
         await ask_again(connection, job, failed_only=failed_only)
         print(job_id, flush=True)

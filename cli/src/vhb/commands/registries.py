@@ -37,7 +37,7 @@ def list_models(beside: Beside = None) -> None:
         entry = known.entry
         about = (entry.description or "").partition(" Memory")[0]
         rows.append((name, entry.backend or "", entry.served_model, _needs(entry), known.origin, about))
-    _table(("name", "backend", "model", "needs", "from", "description"), rows)
+    _table(("name", "backend", "model", "needs", "from", "description"), rows, spare=("from", "model", "backend"))
 
 
 @models.command("show")
@@ -54,7 +54,7 @@ def list_tasks(beside: Beside = None) -> None:
         entry = known.entry
         asked = ", ".join(metric.name for metric in entry.metrics)
         rows.append((name, entry.dataset or "(any)", asked, known.origin, entry.description or ""))
-    _table(("name", "dataset", "metrics", "from", "description"), rows)
+    _table(("name", "dataset", "metrics", "from", "description"), rows, spare=("from",))
 
 
 @tasks.command("show")
@@ -93,10 +93,10 @@ def list_metrics() -> None:
     for name in metric_names():
         try:
             found = metric_class(name)
-            rows.append((name, found.version, found.direction, found.summary, metric_package(name)))
+            rows.append((name, found.version, found.direction, metric_package(name), found.summary))
         except UserError as error:
-            rows.append((name, "", "", str(error), ""))
-    _table(("name", "version", "better", "what", "package"), rows)
+            rows.append((name, "", "", "", str(error)))
+    _table(("name", "version", "better", "package", "what"), rows, spare=("package", "version"))
 
 
 @metrics.command("show")
@@ -147,15 +147,18 @@ def _registry(beside: Path | None) -> "Registry":
     return Registry.load(beside)
 
 
-def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], spare: tuple[str, ...] = ()) -> None:
+    """Prints rows by name; columns of `spare` are left out of a narrow window."""
     from rich.text import Text
 
-    from vhb.screen import console, table
+    from vhb.screen import console, narrowed, table
 
-    shown = table(*columns)
-    for row in sorted(rows):
-        shown.add_row(*(Text(cell) for cell in row))
-    console().print(shown)
+    out, cells = console(), sorted(rows)
+    kept = narrowed(out, columns, cells, spare)
+    shown = table(*(columns[n] for n in kept))
+    for row in cells:
+        shown.add_row(*(Text(row[n]) for n in kept))
+    out.print(shown)
 
 
 def _plugins(kind: "PluginKind", column: str) -> None:

@@ -33,12 +33,25 @@ async def test_answered_row_is_complete(desk, endpoint, stream) -> None:
     assert row["latency_ms"] >= 30
     if stream:
         assert 30 <= row["ttft_ms"] <= row["latency_ms"] - 40
-        assert row["tpot_ms"] == (row["latency_ms"] - row["ttft_ms"]) / (row["completion_tokens"] - 1)
+        each = (row["latency_ms"] - row["ttft_ms"]) / (row["completion_tokens"] - 1)
+        assert row["tpot_ms"] == pytest.approx(each, abs=1e-4)
     else:
         assert row["ttft_ms"] is None and row["tpot_ms"] is None
     sent = datetime.fromisoformat(row["started_at"])
     took = datetime.fromisoformat(row["answered_at"]) - sent
     assert abs(took.total_seconds() * 1000 - row["latency_ms"]) < 2
+
+
+async def test_an_answer_in_one_piece_has_no_time_per_token(desk, endpoint) -> None:
+    """OCR engines and some servers hold it back until it is complete."""
+    endpoint.control(delay_ms=30, chunks=1)
+    row = await one(desk, True)
+    assert row["completion_tokens"] >= 2 and row["ttft_ms"] >= 30 and row["tpot_ms"] is None
+
+
+async def test_times_are_given_to_the_microsecond(desk, endpoint) -> None:
+    row = await one(desk, True)
+    assert all(row[name] == round(row[name], 3) for name in ("latency_ms", "ttft_ms"))
 
 
 @BOTH

@@ -73,19 +73,19 @@ def answer_to(
         answered_at=answered_at,
         replica=replica,
         fingerprint=question.fingerprint,
-        tpot_ms=time_per_output_token(asked.latency_ms, asked.ttft_ms, reply.completion_tokens),
+        tpot_ms=time_per_output_token(asked.latency_ms, asked.ttft_ms, reply),
         started_at=_started_at(asked, ended),
         cached_tokens=reply.cached_tokens,
     )
 
 
-def time_per_output_token(
-    latency_ms: float | None, ttft_ms: float | None, completion_tokens: int | None
-) -> float | None:
-    """Milliseconds per token after the first; None where one of the three is unknown, or there is no second token."""
-    if latency_ms is None or ttft_ms is None or completion_tokens is None or completion_tokens < 2:
+def time_per_output_token(latency_ms: float | None, ttft_ms: float | None, reply: Reply) -> float | None:
+    """Milliseconds per token after the first; None where one of the figures is unknown, there is no second token, or
+    the answer came in one piece: then it was held back until it was complete, and a time near 0 would be no speed."""
+    tokens = reply.completion_tokens
+    if latency_ms is None or ttft_ms is None or tokens is None or tokens < 2 or reply.pieces < 2:
         return None
-    return (latency_ms - ttft_ms) / (completion_tokens - 1)
+    return round((latency_ms - ttft_ms) / (tokens - 1), 4)
 
 
 def _started_at(asked: Asked, ended: datetime) -> str:

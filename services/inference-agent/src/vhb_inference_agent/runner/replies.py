@@ -30,6 +30,8 @@ class Reply:
     """Of the prompt, found in the engine's cache."""
     first_token_at: float | None = None
     """`time.perf_counter()` at the first token; only when streaming."""
+    pieces: int = 0
+    """In how many the words of the answer came; only when streaming."""
     cut_off: bool = False
     """The answer was longer than we are willing to hold."""
     done: bool = False
@@ -94,8 +96,10 @@ class Reply:
             self.cut_off = self._chars > MAX_ANSWER_CHARS
         if refusal and isinstance(refusal, str):
             self.refusals.append(refusal[:MAX_ANSWER_CHARS])
-        if self.first_token_at is None and (content or refusal or message.get("reasoning_content")):
-            self.first_token_at = time.perf_counter()
+        if content or refusal or message.get("reasoning_content"):
+            self.pieces += 1
+            if self.first_token_at is None:
+                self.first_token_at = time.perf_counter()
 
 
 def _nothing() -> None:

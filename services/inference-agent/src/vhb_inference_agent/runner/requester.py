@@ -108,8 +108,8 @@ class Requester:
             reply=reply,
             failure=None if reply else failure,
             attempts=budget.attempts,
-            latency_ms=(ended - started) * 1000,
-            ttft_ms=(ttft_at - started) * 1000 if ttft_at is not None else None,
+            latency_ms=_milliseconds(ended - started),
+            ttft_ms=_milliseconds(ttft_at - started) if ttft_at is not None else None,
             elapsed_s=ended - first_started,
         )
 
@@ -147,6 +147,11 @@ class Requester:
             # The client of an endpoint that moved is closed at the end: requests may still be failing in it.
             self._clients.append((endpoint, _new_client(endpoint, self._concurrency)))
         return self._clients[-1][1]
+
+
+def _milliseconds(seconds: float) -> float:
+    """To the microsecond: further digits say nothing, and would fill tables."""
+    return round(seconds * 1000, 3)
 
 
 def _new_client(endpoint: Endpoint, concurrency: int) -> AsyncOpenAI:
