@@ -4,6 +4,7 @@ import argparse
 import os
 import platform
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from bench import (
     event_latency,
     first_request,
+    gpu,
     memory,
     request_overhead,
     reuse,
@@ -22,6 +24,7 @@ from bench import (
     throughput,
 )
 from bench.figures import Figures
+from vhb_shared.errors import UserError
 
 MEASUREMENTS: dict[str, Callable[[], Figures]] = {
     "start": start.measure,
@@ -35,22 +38,29 @@ MEASUREMENTS: dict[str, Callable[[], Figures]] = {
     "saturation": saturation.measure,
     "saturation_vllm": saturation.measure_vllm,
     "scale": scale.measure,
+    "gpu": gpu.measure,
 }
+BY_NAME_ONLY = frozenset({"gpu"})
+"""What few machines can measure."""
 README = Path(__file__).with_name("README.md")
 
 
 def main() -> None:
     """Runs all measurements, or the named ones."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)}; default: all")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)}; default: all but gpu")
     parser.add_argument("--write", action="store_true", help="put the tables into bench/README.md")
     options = parser.parse_args()
     if unknown := set(options.names) - set(MEASUREMENTS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(MEASUREMENTS)}")
     console = Console()
-    for name in options.names or MEASUREMENTS:
+    for name in options.names or [name for name in MEASUREMENTS if name not in BY_NAME_ONLY]:
         console.print(f"measuring {name} ...", style="dim")
-        figures = MEASUREMENTS[name]()
+        try:
+            figures = MEASUREMENTS[name]()
+        except UserError as error:
+            print(error, file=sys.stderr)
+            raise SystemExit(2) from None
         console.print(figures.shown())
         if options.write:
             _write(figures)

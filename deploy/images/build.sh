@@ -23,10 +23,12 @@ if [ "$offline" = 1 ]; then
 else
   base=${BASE_IMAGE:-python:3.12-slim}
 fi
+# Nothing where this is no checkout.
+commit=$(git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null || true)
 for service in $services; do
   echo "building $images-$service:$version" >&2
   "$docker" build --quiet --file deploy/Dockerfile --build-arg "BASE_IMAGE=$base" --build-arg "SERVICE=$service" \
-    --tag "$images-$service:$version" .
+    --build-arg "COMMIT=$commit" --tag "$images-$service:$version" .
 done
 if [ "$offline" = 1 ]; then
   echo "building $images-s3:$version" >&2

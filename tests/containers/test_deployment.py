@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import SAMPLES, write_job
-from deployment import Deployment, Results, docker, requests, run, wait_until
+from deployment import ROOT, Deployment, Results, docker, requests, run, wait_until
 
 from vhb_inference_agent.backends.vllm import VERSION
 
@@ -70,6 +70,7 @@ def test_images_in_report_out(deployment: Deployment, undisturbed: Results) -> N
     image = docker("inspect", "--format", "{{.Image}}", deployment.backend()).strip()
     assert environment["image_id"] == image
     assert environment["image_digest"] is None, "an image without a registry has none"
+    assert environment["agent"]["commit"] == run("git", "-C", ROOT, "rev-parse", "HEAD").strip()
     report = (undisturbed.folder / "report.html").read_text(encoding="utf-8")
     assert "vllm" in report and VERSION in report
     assert (undisturbed.folder / "report.md").read_text(encoding="utf-8").startswith("#")

@@ -39,6 +39,7 @@ WRITERS: dict[str, set[Role]] = {
     layout.job_file("job", "report.md"): {"reporter"},
     layout.job_file("job", "report.html"): {"reporter"},
     layout.job_file("job", "metrics.csv"): {"reporter"},
+    layout.job_file("job", "performance.csv"): {"reporter"},
     layout.job_file("job", "job.json"): {"reporter"},
 }
 """Who writes what; every function of the layout that names an object is here."""

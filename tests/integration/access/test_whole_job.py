@@ -111,7 +111,8 @@ async def test_a_job_runs_with_every_service_as_its_own_user(server: RoleServer,
         assert (tmp_path / "out" / "runs" / "stand-in__read" / "performance.json").exists()
         again = _vhb(user, "submit", tmp_path / "job.json", "--wait")
         assert again.returncode == 0, f"{again.stderr}\n{_denials(logs)}"
-        assert "Nothing was given up on" in _vhb(user, "dlq", "list").stdout
+        given_up = _vhb(user, "dlq", "list").stdout
+        assert "Nothing was given up on" in given_up, f"{given_up}\n{_denials(logs)}"
 
         listening = _environment(server, s3, "subscriber", tmp_path)
         told = _vhb(listening, "events", "--json")

@@ -78,7 +78,9 @@ async def test_a_passing_failure_is_tried_again_and_said(bus: Bus) -> None:
     async with Host(bus, "a", gpus=1) as host:
         await want(bus, entry("shaky", 1), "r")
         await until(lambda: host.holds == ["shaky"])
-        delay = host.session("shaky").on_failure(Failure(kind="x", message="no route to host", retryable=True), False)
+        delay = host.session("shaky").on_failure(
+            Failure(kind="x", message="no route to host", retryable=True), False, ()
+        )
         assert delay == 5
         host.session("shaky").over.set()
         await until(lambda: host.holds == [])
@@ -88,8 +90,41 @@ async def test_a_passing_failure_is_tried_again_and_said(bus: Bus) -> None:
         await until(lambda: host.holds == ["shaky"])
         assert len(host.sessions) == 2
         bad = Failure(kind="x", message="bad argument")
-        assert host.session("shaky").on_failure(bad, True) == 10, "another replica serves: its runs need not fail"
-        assert host.session("shaky").on_failure(bad, False) is None
+        assert host.session("shaky").on_failure(bad, True, ()) == 10, "another replica serves: its runs need not fail"
+        assert host.session("shaky").on_failure(bad, False, ()) is None
+
+
+async def test_what_only_one_host_lacks_is_left_to_the_others_and_fails_when_all_lack_it(bus: Bus) -> None:
+    lacking = Failure(kind="model_missing", message="this host has no folder /models/x")
+    wrong = Failure(kind="bad_argument", message="the engine does not know --x")
+
+    async def failed(host: Host, failure: Failure) -> float | None:
+        agents = await bus.agents.values(AgentInfo)
+        return host.session("folder").on_failure(failure, False, agents)
+
+    async def online(agent_id: str, troubles: int) -> None:
+        for _ in range(1500):
+            found = await bus.agents.get(agent_id, AgentInfo)
+            if found is not None and len(found[0].troubles) == troubles:
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"{agent_id} is not online with {troubles} troubles")
+
+    async with Host(bus, "a", gpus=1) as a:
+        await want(bus, entry("folder", 1), "r")
+        await until(lambda: a.holds == ["folder"])
+        await online("a", 0)
+        assert await failed(a, lacking) is None, "there is nobody else"
+        a.agent._troubles.forget("folder")
+        async with Host(bus, "b", gpus=1) as b:
+            await online("b", 0)
+            assert await failed(a, wrong) is None, "that is wrong everywhere"
+            a.agent._troubles.forget("folder")
+            assert await failed(a, lacking) == 5
+            a.session("folder").over.set()
+            await until(lambda: b.holds == ["folder"])
+            await online("a", 1)
+            assert await failed(b, lacking) is None, "nobody is left who has not tried"
 
 
 async def test_claims_of_a_former_life_do_not_keep_anybody_waiting(bus: Bus) -> None:

@@ -121,7 +121,7 @@ class Kept:
     async def save(self, handle: EnvironmentHandle, spec: EnvironmentSpec, manifest: Mapping[str, Any]) -> None:
         self.saved.append((handle, spec, dict(manifest)))
 
-    async def drop(self) -> None:
+    async def drop(self, handle: EnvironmentHandle | None = None) -> None:
         self.dropped += 1
 
 

@@ -1,7 +1,7 @@
 """A session from claim to end on a real server, with a backend that only says what happens to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,7 @@ class World:
         held = await try_claim(self.bus, Claim(backend_id="model", replica=0, agent_id="a", session="s"))
         assert found is not None and held is not None
 
-        def failed(failure: Failure, served_elsewhere: bool) -> float | None:
+        def failed(failure: Failure, served_elsewhere: bool, agents: Sequence[AgentInfo]) -> float | None:
             self.failures.append(failure)
             self.served_elsewhere = served_elsewhere
             return self.again_in

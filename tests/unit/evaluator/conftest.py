@@ -18,6 +18,7 @@ from vhb_shared.datasets.pin import SAMPLE_SCHEMA
 from vhb_shared.store import layout
 from vhb_shared.store.cache import ObjectCache
 from vhb_shared.store.directory import DirectoryStore
+from vhb_shared.testing.rights_store import RightsStore
 
 
 def make_samples(references: Sequence[Sequence[str]], **columns: Sequence[Any]) -> pl.DataFrame:
@@ -56,8 +57,9 @@ class Bench:
         self.state: RunState | None = None
         self.scratch = folder / "scratch"
         self.scratch.mkdir()
+        theirs = RightsStore(self.store, "evaluator")
         self.handlers = EvaluatorHandlers(
-            self.store, ObjectCache(self.store, folder / "cache"), self._load, scratch=self.scratch
+            theirs, ObjectCache(theirs, folder / "cache"), self._load, scratch=self.scratch
         )
 
     async def _load(self, run_id: str) -> RunState:

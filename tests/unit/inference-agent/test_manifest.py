@@ -99,6 +99,15 @@ def test_software_names_the_commit_of_a_checkout() -> None:
     assert said["commit"] is None or len(str(said["commit"])) == 40
 
 
+@pytest.mark.parametrize(("built", "commit", "changed"), [(COMMIT, COMMIT, False), (f"{COMMIT}-dirty", COMMIT, True)])
+def test_software_in_an_image_names_the_commit_it_was_built_from(
+    monkeypatch: pytest.MonkeyPatch, built: str, commit: str, changed: bool
+) -> None:
+    monkeypatch.setenv("VHB_COMMIT", built)
+    said = software.__wrapped__()
+    assert (said["commit"], said["changed"]) == (commit, changed)
+
+
 class Small(EngineAdapter):
     """Runs nothing."""
 

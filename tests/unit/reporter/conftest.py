@@ -21,6 +21,7 @@ from vhb_shared.errors import NotFound
 from vhb_shared.store import layout
 from vhb_shared.store.cache import ObjectCache
 from vhb_shared.store.directory import DirectoryStore
+from vhb_shared.testing.rights_store import RightsStore
 
 LOWER = ("cer", "wer")
 
@@ -194,7 +195,8 @@ class World:
         async def job_state(job_id: str) -> JobState:
             return JobState(job_id=job_id, name="pages", status="running", submitted_at="2026-01-01T00:00:00+00:00")
 
-        return ReporterHandlers(self.store, ObjectCache(self.store, self.folder / "cache"), run_state, job_state)
+        theirs = RightsStore(self.store, "reporter")
+        return ReporterHandlers(theirs, ObjectCache(theirs, self.folder / "cache"), run_state, job_state)
 
     async def job(self, name: str = "pages") -> dict[str, str]:
         """Reports the job; the artefacts' text by name."""

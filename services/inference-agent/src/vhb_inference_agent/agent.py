@@ -253,11 +253,14 @@ class Agent:
         """Runs the session of what was claimed and leased; both come back when it has ended."""
         key = (tenancy.held.claim.backend_id, tenancy.held.claim.replica)
 
-        def failed(failure: Failure, served_elsewhere: bool) -> float | None:
+        def failed(failure: Failure, served_elsewhere: bool, agents: Sequence[AgentInfo]) -> float | None:
             # What runs elsewhere was tried several times already, and its user waits for the reason.
             passing = failure.retryable and tenancy.lease.place != "remote"
             failure = failure.model_copy(update={"retryable": passing})
-            return self._troubles.note(key[0], failure, served_elsewhere=served_elsewhere)
+            elsewhere = served_elsewhere or self._troubles.may_work_elsewhere(
+                failure, tenancy.demand, self._info, agents
+            )
+            return self._troubles.note(key[0], failure, served_elsewhere=elsewhere)
 
         def ended(task: asyncio.Task[None]) -> None:
             del self._sessions[key]

@@ -12,6 +12,7 @@ from vhb_inference_agent.backends.registry import backend_adapter
 from vhb_inference_agent.claims import HeldClaim
 from vhb_inference_agent.endpoint import RunningBackend
 from vhb_inference_agent.host import HostEnvironments, describe_host
+from vhb_inference_agent.leftovers import Leftovers
 from vhb_inference_agent.lookups import LookupHandlers
 from vhb_inference_agent.opened import OpenedBackend
 from vhb_inference_agent.placed import Adopted
@@ -61,6 +62,7 @@ async def setup(service: Service) -> AsyncIterator[None]:
     subscribe(service.broker, service.bus, topology.REUSE, ReuseAnswers, lookups.reuse, give_up=no_lookup, workers=2)
 
     files = SurvivorFiles(settings.directory / "survivors")
+    leftovers = Leftovers()
 
     def open_backend(tenancy: Tenancy, on_progress: Callable[[str], None]) -> OpenedBackend:
         demand, survivor = tenancy.demand, tenancy.survivor
@@ -79,6 +81,7 @@ async def setup(service: Service) -> AsyncIterator[None]:
             devices=[device for device in info.devices if device.uuid in tenancy.lease.devices],
             adopt=Adopted(survivor.spec, survivor.handle, survivor.manifest) if survivor is not None else None,
             keep=Record(files, tenancy.held.claim, demand, tenancy.lease) if survives else None,
+            leftovers=leftovers,
         )
 
     def make_runner(backend: RunningBackend, concurrency: int | None) -> ShardRunner:
@@ -138,9 +141,10 @@ async def setup(service: Service) -> AsyncIterator[None]:
     task = asyncio.create_task(agent.run(), name="agent")
     # An agent whose loop ended serves nobody: end the process and let the supervisor start a fresh one.
     task.add_done_callback(lambda done: None if done.cancelled() else os._exit(70))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    async with leftovers:
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task

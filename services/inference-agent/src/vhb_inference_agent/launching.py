@@ -1,7 +1,8 @@
 """What an entry asks of the place it runs in, added to what its adapter wants to run. In one place for all adapters."""
 
-from vhb_inference_agent.environments.base import EnvironmentSpec
+from vhb_inference_agent.environments.base import Environment, EnvironmentFailed, EnvironmentSpec
 from vhb_inference_agent.resources.room import Lease
+from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.job import ModelEntry
 
 _GIB = 2**30
@@ -26,6 +27,25 @@ def complete(spec: EnvironmentSpec, model: ModelEntry, lease: Lease | None = Non
             "shm_bytes": _bytes(wanted.shm_gib) or spec.shm_bytes,
         }
     )
+
+
+def fitted(spec: EnvironmentSpec, environment: Environment) -> EnvironmentSpec:
+    """The spec without what the place cannot give and the program can do without.
+
+    Raises:
+        EnvironmentFailed: it needs a folder of this host, and the place shares no files with it.
+    """
+    can = environment.capabilities
+    if can.local_files or can.mounts:
+        return spec
+    for mount in spec.mounts:
+        if mount.target not in spec.caches:
+            message = (
+                f"{spec.name} needs {mount.source} of the agent's host, and environment {environment.name} shares no "
+                "files with it: name a model on the hub, or an image that holds the folder, and remove `mounts`."
+            )
+            raise EnvironmentFailed(Failure(kind="environment_failed", message=message))
+    return spec.model_copy(update={"mounts": ()})
 
 
 def _bytes(gib: float | None) -> int | None:

@@ -19,7 +19,8 @@ from vhb_inference_agent.environments.base import (
     Progress,
     Stats,
 )
-from vhb_inference_agent.launching import complete
+from vhb_inference_agent.launching import complete, fitted
+from vhb_inference_agent.leftovers import Leftovers
 from vhb_inference_agent.manifest import describe
 from vhb_inference_agent.placed import Adopted, Keep, Placed
 from vhb_inference_agent.readiness import TAIL_LINES, Readiness
@@ -56,6 +57,7 @@ class OpenedBackend:
         devices: Sequence[Device] = (),
         adopt: Adopted | None = None,
         keep: Keep | None = None,
+        leftovers: Leftovers | None = None,
         environ: Mapping[str, str] | None = None,
         policy: RestartPolicy | None = None,
         stop_grace_s: float = 3.0,
@@ -66,10 +68,11 @@ class OpenedBackend:
         devices: what the leased devices are.
         adopt: what a former life of the agent started, recovered already: it is awaited and not started.
         keep: writes down what runs, so that the agent's next life finds it.
+        leftovers: takes what cannot be ended when it is time.
         """
         self._adapter, self._model, self._environment = adapter, model, environment
         self._replica, self._labels, self._lease = replica, dict(labels or {}), lease
-        self._adopt, self._keep, self._devices = adopt, keep, tuple(devices)
+        self._adopt, self._keep, self._leftovers, self._devices = adopt, keep, leftovers, tuple(devices)
         self._hung: asyncio.Future[str] | None = None
         self._progress: Progress = on_progress or (lambda _: None)
         self._environ = os.environ if environ is None else environ
@@ -198,10 +201,13 @@ class OpenedBackend:
             message = f"The backend of {self._model.name} ({self._adapter.name}) needs an environment on this agent."
             raise BackendLost(Failure(kind="environment_failed", message=message))
         if self._adopt is None:
-            spec = complete(spec, self._model, self._lease)
+            spec = fitted(complete(spec, self._model, self._lease), self._environment)
             spec = spec.model_copy(update={"labels": {**spec.labels, **self._labels}})
         readiness = Readiness(self._adapter, self._model, spec, self._environ, self._progress, self._clock)
-        placed = Placed(self._environment, readiness, stop_grace_s=self._stop_grace_s, keep=self._keep)
+        placed = Placed(
+            self._environment, readiness,
+            stop_grace_s=self._stop_grace_s, keep=self._keep, leftovers=self._leftovers,
+        )  # fmt: skip
         self._placed = placed
         ended = None if self._adopt is None else await placed.adopt(self._adopt)
         if ended is not None:

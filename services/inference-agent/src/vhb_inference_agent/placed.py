@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -16,6 +17,7 @@ from vhb_inference_agent.environments.base import (
     Exit,
     Stats,
 )
+from vhb_inference_agent.leftovers import Leftovers
 from vhb_inference_agent.readiness import Readiness
 
 log = structlog.get_logger(__name__)
@@ -31,8 +33,8 @@ class Keep(Protocol):
         """It runs, or is known better. Raises nothing: without it the backend ends with the agent, that is all."""
         ...
 
-    async def drop(self) -> None:
-        """It is gone. Raises nothing."""
+    async def drop(self, handle: EnvironmentHandle | None = None) -> None:
+        """It is gone: what was last written down, or only if that was this one. Raises nothing."""
         ...
 
 
@@ -54,10 +56,17 @@ class Placed:
         readiness: says when it answers, and where; knows what is to run.
         stop_grace_s: between asking it to end and ending it.
         keep: writes down what runs.
+        leftovers: takes what cannot be ended when it is time.
     """
 
     def __init__(
-        self, environment: Environment, readiness: Readiness, *, stop_grace_s: float = 3.0, keep: Keep | None = None
+        self,
+        environment: Environment,
+        readiness: Readiness,
+        *,
+        stop_grace_s: float = 3.0,
+        keep: Keep | None = None,
+        leftovers: Leftovers | None = None,
     ) -> None:
         self.environment = environment
         self.spec = readiness.spec
@@ -69,6 +78,7 @@ class Placed:
         self._readiness = readiness
         self._stop_grace_s = stop_grace_s
         self._keep = keep
+        self._leftovers = leftovers
 
     async def start(self) -> Exit | None:
         """Starts it; None when it answers, else how it ended.
@@ -138,11 +148,16 @@ class Placed:
         try:
             await self.stop()
         except EnvironmentFailed as error:
-            # What was written down stays: the next life of the agent ends it.
+            # What was written down stays until it is gone: else the next life of the agent ends it.
             log.warning("backend_not_ended", name=self.spec.name, reason=str(error))
+            if self._leftovers is not None and self.handle is not None:
+                self._leftovers.take(self.environment, self.handle, partial(self._forget, self.handle))
             return
+        await self._forget(None)
+
+    async def _forget(self, handle: EnvironmentHandle | None) -> None:
         if self._keep is not None:
-            await self._keep.drop()
+            await self._keep.drop(handle)
 
     async def _until_ready(self, handle: EnvironmentHandle) -> Exit | None:
         reached = await self._readiness.wait(self.environment, handle)

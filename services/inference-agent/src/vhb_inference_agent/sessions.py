@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -50,8 +50,8 @@ class ServedBackend(RunningBackend, Observed, Protocol):
         ...
 
 
-OnFailure = Callable[[Failure, bool], float | None]
-"""(failure, whether another replica serves) -> seconds until it is tried again, or None: it is not."""
+OnFailure = Callable[[Failure, bool, Sequence[AgentInfo]], float | None]
+"""(failure, whether another replica serves, who is online) -> seconds until it is tried again, or None: it is not."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class BackendSession:
         make_runner: MakeRunner,
         telemetry: SessionTelemetry,
         idle_s: float,
-        on_failure: OnFailure = lambda failure, served_elsewhere: None,
+        on_failure: OnFailure = lambda failure, served_elsewhere, agents: None,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         """Args:
@@ -302,7 +302,8 @@ class BackendSession:
             await self._bus.publish(event(job_id))
 
     async def _fail(self, failure: Failure, log_tail: tuple[str, ...]) -> None:
-        again_in = self._on_failure(failure, await self._served_elsewhere())
+        agents = await self._bus.agents.values(AgentInfo)
+        again_in = self._on_failure(failure, self._served_elsewhere(agents), agents)
         if again_in is not None:
             log.warning("backend_tried_again", backend_id=self.info.backend_id, seconds=again_in, reason=str(failure))
             message = f"{failure.message} Tried again in {again_in:.0f} s."
@@ -315,14 +316,14 @@ class BackendSession:
         tail = tuple(line[:500] for line in log_tail[-20:])
         await self._tell(lambda job_id: BackendFailed(job_id=job_id, failure=failure, log_tail=tail, **self._names()))
 
-    async def _served_elsewhere(self) -> bool:
+    def _served_elsewhere(self, agents: Sequence[AgentInfo]) -> bool:
         """Whether another replica answers, here or on another host."""
         mine = (self._held.claim.agent_id, self._held.claim.replica)
         return any(
             session.backend_id == self.info.backend_id
             and session.state == "serving"
             and (agent.agent_id, session.replica) != mine
-            for agent in await self._bus.agents.values(AgentInfo)
+            for agent in agents
             for session in agent.sessions
         )
 

@@ -73,10 +73,12 @@ class SurvivorFiles:
             os.fsync(file.fileno())
         partial.replace(path)
 
-    def drop(self, claim: Claim) -> None:
-        """It ended in good order."""
-        with contextlib.suppress(OSError):
-            self._path(claim).unlink(missing_ok=True)
+    def drop(self, claim: Claim, handle: EnvironmentHandle | None = None) -> None:
+        """It ended in good order. What was started for the same claim since `handle` stays."""
+        path = self._path(claim)
+        with contextlib.suppress(OSError, ValidationError):
+            if handle is None or Survivor.model_validate_json(path.read_bytes()).handle.id == handle.id:
+                path.unlink(missing_ok=True)
 
     def _path(self, claim: Claim) -> Path:
         return self._directory / f"{claim.backend_id}.{claim.replica}.json"
@@ -103,6 +105,6 @@ class Record:
         except OSError as error:
             log.warning("survivor_not_written", backend_id=self._claim.backend_id, reason=str(error))
 
-    async def drop(self) -> None:
+    async def drop(self, handle: EnvironmentHandle | None = None) -> None:
         """See `placed.Keep`."""
-        await asyncio.to_thread(self._files.drop, self._claim)
+        await asyncio.to_thread(self._files.drop, self._claim, handle)

@@ -60,7 +60,7 @@ KEYS: dict[Role, Keys] = {
         read=(_DATASETS, _IMPORTS, _RUN + "*", _JOB + "*"),
         write=(
             layout.run_file(_ANY, "report.md"), layout.job_file(_ANY, "report.*"),
-            layout.job_file(_ANY, "metrics.csv"), layout.job_file(_ANY, "job.json"),
+            layout.job_file(_ANY, "*.csv"), layout.job_file(_ANY, "job.json"),
         ),
     ),
     "cli": Keys(

@@ -42,7 +42,8 @@ printf 'home = /usr/bin\ninclude-system-site-packages = false\n' > /opt/vllm/pyv
 printf '#!/bin/sh\nexec /opt/vllm/bin/python -m vllm.entrypoints.cli.main "$@"\n' > /usr/local/bin/vllm
 chmod 755 /usr/local/bin/vllm
 """
-_TINY = Path(__file__).with_name("engines") / "tiny_vlm.py"
+RANDOM_VLM = Path(__file__).with_name("engines") / "random_vlm.py"
+"""Writes a model of random weights; run by an engine's own Python."""
 _INSTALL_S = 1200.0
 
 
@@ -68,7 +69,7 @@ class RealVllm:
         Raises:
             NoRealEngine: it cannot be made.
         """
-        key = _key(_TINY.read_text(), architecture, str(seed), TORCH)
+        key = _key(RANDOM_VLM.read_text(), architecture, str(seed), TORCH)
         return _made(f"tiny-{architecture}-{key}", lambda folder: self._write_model(folder, architecture, seed))
 
     def image(self, base: str) -> str:
@@ -83,7 +84,7 @@ class RealVllm:
         return engine_image(f"vhb-test-vllm:{_key(self.folder.name, base, _IMAGE_RECIPE)}", base, self.folder)
 
     def _write_model(self, folder: Path, architecture: str, seed: int) -> None:
-        _run([str(self.folder / "bin" / "python"), str(_TINY), architecture, str(folder), str(seed)])
+        _run([str(self.folder / "bin" / "python"), str(RANDOM_VLM), architecture, str(folder), str(seed)])
 
 
 def real_vllm() -> RealVllm:

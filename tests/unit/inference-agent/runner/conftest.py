@@ -22,6 +22,7 @@ from vhb_shared.store.base import ObjectStore
 from vhb_shared.store.cache import ObjectCache
 from vhb_shared.store.directory import DirectoryStore
 from vhb_shared.testing.endpoint_process import EndpointProcess
+from vhb_shared.testing.rights_store import RightsStore
 
 
 @pytest.fixture(scope="session")
@@ -89,9 +90,10 @@ class Desk:
         self.live.append(message)
 
     def runner(self) -> ShardRunner:
+        theirs = RightsStore(self.store, "agent")
         return ShardRunner(
-            store=self.store,
-            copies=ObjectCache(self.store, self.state_dir / "cache"),
+            store=theirs,
+            copies=ObjectCache(theirs, self.state_dir / "cache"),
             images=self.images,
             backend=self.backend,
             checkpoints=self.state_dir / "checkpoints",

@@ -96,6 +96,7 @@ class EngineAdapter(BackendAdapter):
             packages=(*(self.process_packages() if installs else ()), *model.packages),
             image=(model.image or self.image) if images else None,
             mounts=mounts,
+            caches=(f"{CACHE_TARGET}/hub",),
             shm_bytes=int(_SHM_GIB * max(1, model.resources.gpus) * _GIB) if images else None,
             ready_timeout_s=model.ready_timeout_s or _READY_TIMEOUT_S,
         )

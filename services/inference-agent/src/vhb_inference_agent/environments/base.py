@@ -33,7 +33,10 @@ class Capabilities(_Data):
     runs_images: bool = False
     """Honours `image`."""
     local_files: bool = False
-    """Sees the agent's file system; otherwise everything must be in the image or fetched by the command."""
+    """Sees the agent's file system as it is, and needs no mounts."""
+    mounts: bool = False
+    """Honours `mounts`. Without this and `local_files` nothing is shared with the agent's host: everything must be in
+    the image or fetched by the command, and what an entry asks beyond that is refused."""
     gpus: bool = False
     """Can hand out exactly the devices leased."""
     asynchronous_start: bool = False
@@ -95,6 +98,8 @@ class EnvironmentSpec(_Data):
     devices: tuple[str, ...] = ()
     """Devices leased to it, by UUID. None given: it sees none."""
     mounts: tuple[Mount, ...] = ()
+    caches: tuple[str, ...] = ()
+    """Targets of those mounts that save time only: where no files are shared it runs without them."""
     memory_bytes: int | None = Field(None, gt=0)
     """Memory with swap; what uses more is ended as out of memory."""
     cpus: float | None = Field(None, gt=0)

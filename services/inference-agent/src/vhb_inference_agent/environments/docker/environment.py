@@ -46,6 +46,7 @@ class DockerEnvironment(Environment):
         survives_agent=True,
         installs_packages=True,
         runs_images=True,
+        mounts=True,
         gpus=True,
         limits=frozenset({"memory", "cpus", "pids", "shm"}),
     )

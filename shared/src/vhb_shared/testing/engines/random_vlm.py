@@ -1,8 +1,9 @@
 # mypy: ignore-errors
-"""Writes a vision-language model of a few hundred thousand random weights: tiny_vlm.py ARCHITECTURE FOLDER SEED.
+"""Writes a vision-language model of random weights: random_vlm.py ARCHITECTURE FOLDER SEED [SIZE].
 
-ARCHITECTURE is qwen2_vl or llava. Runs in an engine's own environment, which has torch and transformers. The tokenizer
-is trained here on a few sentences, the same way every time; nothing is fetched.
+ARCHITECTURE is qwen2_vl or llava. SIZE is tiny (a few hundred thousand weights, the default), or for llava 3b or 7b.
+Runs in an engine's own environment, which has torch and transformers. The tokenizer is trained here on a few sentences,
+the same way every time; nothing is fetched.
 """
 
 import sys
@@ -27,6 +28,39 @@ TEMPLATE = (
     "{{ '<|im_end|>\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
+
+TINY_TEXT = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
+TINY_VISION = {
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "image_size": 56,
+    "patch_size": 14,
+    "projection_dim": 64,
+}
+# Of CLIP ViT-L/14 at 336 pixels: 576 tokens for an image.
+LARGE_VISION = {
+    "hidden_size": 1024,
+    "intermediate_size": 4096,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "image_size": 336,
+    "patch_size": 14,
+    "projection_dim": 768,
+}
+# Text and vision; 7b has the shape of LLaVA 1.5 7B but for its vocabulary.
+LLAVA = {
+    "tiny": (TINY_TEXT, TINY_VISION),
+    "3b": (
+        {"hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 24, "num_attention_heads": 24},
+        LARGE_VISION,
+    ),
+    "7b": (
+        {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32},
+        LARGE_VISION,
+    ),
+}
 
 
 def tokenizer(architecture):
@@ -63,14 +97,11 @@ def tokenizer(architecture):
     return made
 
 
-def text_settings(token_id):
+def text_settings(token_id, shape=TINY_TEXT):
     return {
         "vocab_size": VOCABULARY,
-        "hidden_size": 64,
-        "intermediate_size": 128,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 2,
+        **shape,
+        "num_key_value_heads": shape["num_attention_heads"],
         "max_position_embeddings": 4096,
         "bos_token_id": token_id("<|im_start|>"),
         "eos_token_id": token_id("<|im_end|>"),
@@ -79,41 +110,40 @@ def text_settings(token_id):
     }
 
 
-def llava(words):
+def llava(words, size):
     from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
     token_id = words.convert_tokens_to_ids
-    vision = CLIPVisionConfig(
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        image_size=56,
-        patch_size=14,
-        projection_dim=64,
-    )
+    text, vision = LLAVA[size]
+    side = vision["image_size"]
+    head = text["hidden_size"] // text["num_attention_heads"]
     settings = LlavaConfig(
-        vision_config=vision,
-        text_config=LlamaConfig(head_dim=32, **text_settings(token_id)),
+        vision_config=CLIPVisionConfig(**vision),
+        text_config=LlamaConfig(head_dim=head, **text_settings(token_id, text)),
         image_token_index=token_id(IMAGE["llava"]),
         vision_feature_layer=-1,
         vision_feature_select_strategy="default",
         tie_word_embeddings=False,
     )
     processor = LlavaProcessor(
-        image_processor=CLIPImageProcessorPil(size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56}),
+        image_processor=CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size={"height": side, "width": side}),
         tokenizer=words,
-        patch_size=14,
+        patch_size=vision["patch_size"],
         num_additional_image_tokens=1,
         vision_feature_select_strategy="default",
         image_token=IMAGE["llava"],
         chat_template=words.chat_template,
     )
-    return LlavaForConditionalGeneration(settings), processor
+    if size == "tiny":
+        return LlavaForConditionalGeneration(settings), processor
+    # Billions of weights are drawn where and as they are kept; two copies would need the memory of two models.
+    torch.set_default_dtype(torch.bfloat16)
+    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+        return LlavaForConditionalGeneration(settings), processor
 
 
-def qwen2_vl(words):
+def qwen2_vl(words, size):
     from transformers import (
         Qwen2VLConfig,
         Qwen2VLForConditionalGeneration,
@@ -164,17 +194,18 @@ def rename_as_on_the_hub(folder):
     save_file(weights, path, metadata={"format": "pt"})
 
 
-def main(architecture, folder, seed):
+def main(architecture, folder, seed, size="tiny"):
     torch.manual_seed(int(seed))
     words = tokenizer(architecture)
-    model, processor = {"llava": llava, "qwen2_vl": qwen2_vl}[architecture](words)
+    model, processor = {"llava": llava, "qwen2_vl": qwen2_vl}[architecture](words, size)
     model = model.to(torch.bfloat16)
     text = text_settings(words.convert_tokens_to_ids)
     model.generation_config.update(**{name: text[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")})
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, max_shard_size="1000GB")
     processor.save_pretrained(folder)
     if architecture == "llava":
         rename_as_on_the_hub(folder)
+    print(f"{sum(weight.numel() for weight in model.parameters())} weights")
 
 
 if __name__ == "__main__":
