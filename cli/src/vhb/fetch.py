@@ -15,7 +15,11 @@ from vhb_shared.store.base import ObjectStore
 
 Dialect = Literal["rfc4180", "legacy"]
 
-_JOB_FILES = ("report.md", "report.html", "metrics.csv", "performance.csv", "job.json")
+JOB_FILES = (
+    "report.md", "report.html", "metrics.csv", "metrics.parquet", "metrics.json", "results.xlsx", "performance.csv",
+    "job.json",
+)  # fmt: skip
+"""What a job's results hold beside the folders of its runs."""
 _PRIVATE = ("answers/", "scores/", "checkpoints/", "telemetry/", "run.json")
 """Parts and plans: how the work was done, not results."""
 
@@ -36,7 +40,7 @@ async def fetch_results(
         plan = Plan.model_validate_json(await store.get(layout.plan(job_id)))
     except NotFound:
         raise UserError(f"Job {job_id} has no results: it was {job.status}.") from None
-    for name in _JOB_FILES:
+    for name in JOB_FILES:
         await _copy(store, layout.job_file(job_id, name), out / name, dialect)
     for run in plan.runs:
         await _fetch_run(store, run, out / "runs" / _folder_name(run.name), dialect)

@@ -34,6 +34,9 @@ def picture(text: str) -> bytes:
     return out.getvalue()
 
 
+BINARY = ("metrics.parquet", "results.xlsx")
+
+
 @dataclass
 class World:
     """Storage and state of one job; `job()` and `run()` ask the handlers for reports."""
@@ -196,8 +199,8 @@ class World:
 
         return ReporterHandlers(self.store, ObjectCache(self.store, self.folder / "cache"), run_state, job_state)
 
-    async def job(self, name: str = "pages") -> dict[str, str]:
-        """Reports the job; the artefacts' text by name."""
+    async def job(self, name: str = "pages") -> dict[str, Any]:
+        """Reports the job; the artefacts by name: text, or bytes of those in `BINARY`."""
         spec = JobSpec(name=name, models=tuple({run.model.name: run.model for run in self.runs}.values()))
         plan = Plan(
             job_id="job1", spec=spec, runs=tuple(self.runs), created_at="2026-01-01T00:00:00+00:00",
@@ -206,7 +209,8 @@ class World:
         await self.store.put(layout.plan("job1"), plan.model_dump_json().encode())
         done = await self.handlers().report_job(JobEvaluated(job_id="job1", name=name, round=2, announcement=3))
         assert (done.round, done.announcement, done.name) == (2, 3, name)
-        return {name: (await self.store.get(key)).decode() for name, key in done.artefacts.items()}
+        stored = {name: await self.store.get(key) for name, key in done.artefacts.items()}
+        return {name: data if name in BINARY else data.decode() for name, data in stored.items()}
 
     async def run(self, spec: RunSpec) -> str:
         """Reports a run; the text of its report.md."""

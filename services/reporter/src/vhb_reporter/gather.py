@@ -8,14 +8,14 @@ from pathlib import Path
 
 import polars as pl
 
-from vhb_reporter import results
+from vhb_reporter import exports, results
 from vhb_reporter.files import ReportFiles
 from vhb_reporter.grouping import Direction, compared, labelled
 from vhb_reporter.model import Report, RunStatus, RunView, Timings
 from vhb_reporter.samples import SamplePicker, Tables
 from vhb_shared.contracts.performance import Performance
 from vhb_shared.contracts.plan import Plan, RunSpec
-from vhb_shared.contracts.results import METRIC_COLUMNS, OutcomeCounts, Reused
+from vhb_shared.contracts.results import OutcomeCounts, Reused
 from vhb_shared.contracts.state import JobState, RunState
 from vhb_shared.errors import NotFound
 from vhb_shared.reuse.count import count_reused
@@ -55,8 +55,8 @@ class Gatherer:
         async with ReportFiles(self._store, self._pinned) as files:
             return await self._report([await self._read(spec, files)], files, scope_is_job=False)
 
-    async def job_report(self, plan: Plan, *, with_samples: bool = True) -> tuple[Report, bytes]:
-        """The report of a job, and its metrics.csv: the rows of all runs at all levels but by_id.
+    async def job_report(self, plan: Plan, *, with_samples: bool = True) -> tuple[Report, pl.DataFrame]:
+        """The report of a job, and its metric rows, as text: those of all runs at all levels but by_id.
 
         Args:
             with_samples: whether samples are shown; a summary needs none.
@@ -77,7 +77,7 @@ class Gatherer:
             submitted_at=submitted_at,
             software=plan.software,
         )
-        return report, await asyncio.to_thread(_metrics_csv, read)
+        return report, await asyncio.to_thread(_metrics, read)
 
     async def _report(
         self, read: Sequence[_Read], files: ReportFiles, *, scope_is_job: bool, with_samples: bool = True
@@ -181,30 +181,16 @@ def _performance(path: Path | None) -> Performance | None:
         return None
 
 
-def performance_csv(report: Report) -> bytes | None:
-    """One row for every run that was measured, under the names of this job; None without any."""
-    rows = [
-        run.performance.model_copy(
-            update={"name": run.spec.name, "model": run.spec.model.name, "task": run.spec.task.name}
-        ).row()
-        for run in report.runs
-        if run.performance is not None
-    ]
-    if not rows:
-        return None
-    return pl.DataFrame(rows, infer_schema_length=None).write_csv(line_terminator="\r\n").encode()
-
-
-def _metrics_csv(read: Sequence[_Read]) -> bytes:
-    """All runs' rows under the names they have in this job (stored results may carry another job's)."""
-    frames = [
-        item.metrics.with_columns(
-            pl.lit(item.view.spec.name).alias("run"),
-            pl.lit(item.view.spec.model.name).alias("model"),
-            pl.lit(item.view.spec.task.name).alias("task"),
+def _metrics(read: Sequence[_Read]) -> pl.DataFrame:
+    return exports.joined(
+        (
+            {
+                "run": item.view.spec.name,
+                "model": item.view.spec.model.name,
+                "task": item.view.spec.task.name,
+            },
+            item.metrics,
         )
         for item in read
         if item.metrics is not None
-    ]
-    empty = pl.DataFrame(schema=dict.fromkeys(METRIC_COLUMNS, pl.String))
-    return pl.concat([empty, *frames]).write_csv(line_terminator="\r\n").encode()
+    )

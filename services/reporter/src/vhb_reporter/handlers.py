@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
-from vhb_reporter import render, summary
-from vhb_reporter.gather import Gatherer, performance_csv
+from vhb_reporter import exports, render, summary
+from vhb_reporter.gather import Gatherer
+from vhb_reporter.workbook import workbook
 from vhb_shared.contracts.events import (
     JobEvaluated,
     JobReportCompleted,
@@ -76,8 +77,8 @@ class ReporterHandlers:
         )
 
     async def report_job(self, event: JobEvaluated) -> JobReportCompleted:
-        """Writes metrics.csv, performance.csv (where anything was measured) and job.json under jobs/<job_id>/, and
-        report.md and report.html where a run of the job is to be reported.
+        """Writes metrics.csv, .parquet and .json, results.xlsx, performance.csv (where anything was measured) and
+        job.json under jobs/<job_id>/, and report.md and report.html where a run of the job is to be reported.
 
         Raises:
             NotFound: the job was never planned.
@@ -86,11 +87,13 @@ class ReporterHandlers:
         plan = Plan.model_validate_json(await self._store.get(layout.plan(event.job_id)))
         wanted = any("reporting" in run.stages for run in plan.runs)
         report, metrics = await self._gatherer.job_report(plan, with_samples=wanted)
-        files = {"metrics.csv": metrics, "job.json": summary.job_json(report).encode()}
+        files = {"job.json": summary.job_json(report).encode()}
+        files |= await asyncio.to_thread(exports.metrics_files, metrics)
+        files["results.xlsx"] = await asyncio.to_thread(workbook, report, metrics)
         if wanted:
             files["report.md"] = (await asyncio.to_thread(render.markdown, report)).encode()
             files["report.html"] = (await asyncio.to_thread(render.html, report)).encode()
-        performance = await asyncio.to_thread(performance_csv, report)
+        performance = await asyncio.to_thread(exports.performance_csv, report)
         if performance is not None:
             files["performance.csv"] = performance
         artefacts = {name: layout.job_file(event.job_id, name) for name in files}
