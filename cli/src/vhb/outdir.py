@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from vhb.fetch import JOB_FILES
 from vhb_shared.errors import UserError
 
-_OURS = (*JOB_FILES, "runs", ".vhb-run.json")
+_OURS = (*JOB_FILES, "samples", "runs", ".vhb-run.json")
 
 
 class Marker(BaseModel):

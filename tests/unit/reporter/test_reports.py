@@ -26,7 +26,7 @@ async def two_models(world) -> None:
 async def test_a_job_of_two_models(world) -> None:
     await two_models(world)
     files = await world.job()
-    assert set(files) == {"report.md", "report.html", *EXPORTS}
+    assert set(files) == {"report.md", "report.html", "samples.html", *EXPORTS}
     page = files["report.html"]
     for heading in ("Summary", "Leaderboard", "Charts", "By document class", "Outcomes", "Timings", "Failures"):
         assert heading in page
@@ -255,7 +255,7 @@ async def test_perfect_samples_are_not_among_the_worst_when_higher_is_better(wor
     await world.answer(world.plan_run("small", task), GOOD, [1.0] * 5 + [0.8, 0.2, 1.0], "anls")
     page = (await world.job())["report.html"]
     section = page.split('id="samples"')[1].split('id="setup"')[0]
-    assert re.findall(r"sample</span> <bdi>(.*?)</bdi>", section) == ["6", "5"]
+    assert re.findall(r'sample</span> <a href="samples.html#t0-i\d"><bdi>(.*?)</bdi>', section) == ["6", "5"]
 
 
 async def test_the_question_shown_is_the_one_that_was_asked(world) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from vhb_reporter.files import ReportFiles
 from vhb_reporter.grouping import Direction, compared, labelled
 from vhb_reporter.model import Report, RunStatus, RunView, Timings
 from vhb_reporter.samples import SamplePicker, Tables
+from vhb_shared.contracts.job import ReportLanguage
 from vhb_shared.contracts.performance import Performance
 from vhb_shared.contracts.plan import Plan, RunSpec
 from vhb_shared.contracts.results import OutcomeCounts, Reused
 from vhb_shared.contracts.state import JobState, RunState
 from vhb_shared.errors import NotFound
 from vhb_shared.reuse.count import count_reused
+from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
 
 FAILURES_SHOWN = 20
@@ -33,6 +36,18 @@ class _Read:
     tables: Tables
     metrics: pl.DataFrame | None
     directions: Direction
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A job's report with what it was made of."""
+
+    report: Report
+    metrics: pl.DataFrame
+    """The rows of all runs at all levels but by_id, as text."""
+    tables: Mapping[str, Tables]
+    """Run id -> files."""
+    files: ReportFiles
 
 
 class Gatherer:
@@ -53,10 +68,12 @@ class Gatherer:
     async def run_report(self, spec: RunSpec) -> Report:
         """The report of one run; without images, for it is Markdown only."""
         async with ReportFiles(self._store, self._pinned) as files:
-            return await self._report([await self._read(spec, files)], files, scope_is_job=False)
+            report = await self._report([await self._read(spec, files)], files, scope_is_job=False)
+        return replace(report, language=await self._language(spec.job_id))
 
-    async def job_report(self, plan: Plan, *, with_samples: bool = True) -> tuple[Report, pl.DataFrame]:
-        """The report of a job, and its metric rows, as text: those of all runs at all levels but by_id.
+    @asynccontextmanager
+    async def job_report(self, plan: Plan, *, with_samples: bool = True) -> AsyncIterator[Gathered]:
+        """What there is of a job; its files are there for as long as the block lasts.
 
         Args:
             with_samples: whether samples are shown; a summary needs none.
@@ -69,15 +86,23 @@ class Gatherer:
             # One run after the other: what is held is one run's aggregates, not all runs' tables.
             read = [await self._read(spec, files) for spec in plan.runs]
             report = await self._report(read, files, scope_is_job=True, with_samples=with_samples)
-        report = replace(
-            report,
-            job_id=plan.job_id,
-            title=plan.spec.name,
-            planned_at=plan.created_at,
-            submitted_at=submitted_at,
-            software=plan.software,
-        )
-        return report, await asyncio.to_thread(_metrics, read)
+            report = replace(
+                report,
+                job_id=plan.job_id,
+                title=plan.spec.name,
+                planned_at=plan.created_at,
+                submitted_at=submitted_at,
+                software=plan.software,
+                language=plan.spec.report.language,
+            )
+            tables = {item.view.spec.run_id: item.tables for item in read}
+            yield Gathered(report, await asyncio.to_thread(_metrics, read), tables, files)
+
+    async def _language(self, job_id: str) -> ReportLanguage:
+        try:
+            return Plan.model_validate_json(await self._store.get(layout.plan(job_id))).spec.report.language
+        except NotFound:
+            return "en"
 
     async def _report(
         self, read: Sequence[_Read], files: ReportFiles, *, scope_is_job: bool, with_samples: bool = True
