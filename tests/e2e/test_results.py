@@ -38,7 +38,8 @@ def test_one_of_64_fails_for_good_and_is_asked_again(place: Path, job: Path, end
     out = place / "one-failed"
     vhb("results", job_id, "--out", out, cwd=place)
     assert {path.name for path in out.iterdir()} == {
-        *("report.md", "report.html", "metrics.csv", "performance.csv", "job.json", "runs")
+        *("report.md", "report.html", "metrics.csv", "performance.csv", "job.json", "runs"),
+        *("metrics.parquet", "metrics.json", "results.xlsx", "samples.html", "samples"),
     }
     run = out / "runs" / "remote__ask"
     assert {path.name for path in run.iterdir()} == {

@@ -15,7 +15,12 @@ from vhb_shared.store.base import ObjectStore
 
 Dialect = Literal["rfc4180", "legacy"]
 
-_JOB_FILES = ("report.md", "report.html", "metrics.csv", "performance.csv", "job.json")
+JOB_FILES = (
+    "report.md", "report.html", "metrics.csv", "metrics.parquet", "metrics.json", "results.xlsx", "performance.csv",
+    "job.json", "samples.html",
+)  # fmt: skip
+"""What a job's results hold beside the folders of its runs."""
+_AT_ONCE = 8
 _PRIVATE = ("answers/", "scores/", "checkpoints/", "telemetry/", "run.json")
 """Parts and plans: how the work was done, not results."""
 
@@ -36,11 +41,26 @@ async def fetch_results(
         plan = Plan.model_validate_json(await store.get(layout.plan(job_id)))
     except NotFound:
         raise UserError(f"Job {job_id} has no results: it was {job.status}.") from None
-    for name in _JOB_FILES:
+    for name in JOB_FILES:
         await _copy(store, layout.job_file(job_id, name), out / name, dialect)
+    await _fetch_samples(store, job_id, out)
     for run in plan.runs:
         await _fetch_run(store, run, out / "runs" / folder_name(run.name), dialect)
     return job
+
+
+async def _fetch_samples(store: ObjectStore, job_id: str, out: Path) -> None:
+    """The files that samples.html loads: thousands for a large job, so several at a time."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+    prefix = layout.job_prefix(job_id)
+
+    async def one(key: str) -> None:
+        async with gate:
+            await store.get_file(key, out / key.removeprefix(prefix))
+
+    async with asyncio.TaskGroup() as group:
+        async for item in store.list(layout.job_samples(job_id, "")):
+            group.create_task(one(item.key))
 
 
 async def _fetch_run(store: ObjectStore, run: RunSpec, folder: Path, dialect: Dialect) -> None:

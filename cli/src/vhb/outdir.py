@@ -5,9 +5,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from vhb.fetch import JOB_FILES
 from vhb_shared.errors import UserError
 
-_OURS = ("report.md", "report.html", "metrics.csv", "job.json", "runs", ".vhb-run.json")
+_OURS = (*JOB_FILES, "samples", "runs", ".vhb-run.json")
 
 
 class Marker(BaseModel):

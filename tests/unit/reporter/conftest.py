@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from vhb_reporter.handlers import ReporterHandlers
+from vhb_shared.access.storage import allowed
 from vhb_shared.contracts.events import Failure, JobEvaluated, RunEvaluationCompleted
 from vhb_shared.contracts.job import JobSpec, ModelEntry, TaskEntry
 from vhb_shared.contracts.plan import DatasetRef, Plan, RunSpec
@@ -33,6 +34,9 @@ def picture(text: str) -> bytes:
     out = io.BytesIO()
     image.save(out, "PNG")
     return out.getvalue()
+
+
+BINARY = ("metrics.parquet", "results.xlsx")
 
 
 @dataclass
@@ -198,9 +202,9 @@ class World:
         theirs = RightsStore(self.store, "reporter")
         return ReporterHandlers(theirs, ObjectCache(theirs, self.folder / "cache"), run_state, job_state)
 
-    async def job(self, name: str = "pages") -> dict[str, str]:
-        """Reports the job; the artefacts' text by name."""
-        spec = JobSpec(name=name, models=tuple({run.model.name: run.model for run in self.runs}.values()))
+    async def job(self, name: str = "pages", spec: JobSpec | None = None) -> dict[str, Any]:
+        """Reports the job; the artefacts by name: text, or bytes of those in `BINARY`."""
+        spec = spec or JobSpec(name=name, models=tuple({run.model.name: run.model for run in self.runs}.values()))
         plan = Plan(
             job_id="job1", spec=spec, runs=tuple(self.runs), created_at="2026-01-01T00:00:00+00:00",
             software={"vhb-shared": "0.1.0"},
@@ -208,7 +212,9 @@ class World:
         await self.store.put(layout.plan("job1"), plan.model_dump_json().encode())
         done = await self.handlers().report_job(JobEvaluated(job_id="job1", name=name, round=2, announcement=3))
         assert (done.round, done.announcement, done.name) == (2, 3, name)
-        return {name: (await self.store.get(key)).decode() for name, key in done.artefacts.items()}
+        assert all(allowed("reporter", "write", key) for key in done.artefacts.values())
+        stored = {name: await self.store.get(key) for name, key in done.artefacts.items()}
+        return {name: data if name in BINARY else data.decode() for name, data in stored.items()}
 
     async def run(self, spec: RunSpec) -> str:
         """Reports a run; the text of its report.md."""

@@ -63,7 +63,8 @@ def assert_inert(page: str) -> Strict:
         for name, value in attributes.items():
             assert not name.startswith("on"), (tag, name)
             if name in {"src", "href", "xlink:href", "action", "formaction", "srcset", "poster"}:
-                assert value and (value.startswith(("#", "data:image/jpeg;base64,"))), (tag, value)
+                ours = ("#", "data:image/jpeg;base64,", "samples.html")
+                assert value and value.startswith(ours), (tag, value)
     policies = [
         a["content"] for t, a in parser.tags if t == "meta" and a.get("http-equiv") == "Content-Security-Policy"
     ]

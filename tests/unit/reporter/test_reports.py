@@ -12,6 +12,7 @@ from vhb_shared.contracts.job import Filter, ModelEntry, TaskEntry
 from vhb_shared.contracts.results import METRIC_COLUMNS
 from vhb_shared.store import layout
 
+EXPORTS = ("metrics.csv", "metrics.parquet", "metrics.json", "results.xlsx", "job.json")
 GOOD = [f"Total {index}.00 EUR" for index in range(8)]
 
 
@@ -25,7 +26,7 @@ async def two_models(world) -> None:
 async def test_a_job_of_two_models(world) -> None:
     await two_models(world)
     files = await world.job()
-    assert set(files) == {"report.md", "report.html", "metrics.csv", "job.json"}
+    assert set(files) == {"report.md", "report.html", "samples.html", *EXPORTS}
     page = files["report.html"]
     for heading in ("Summary", "Leaderboard", "Charts", "By document class", "Outcomes", "Timings", "Failures"):
         assert heading in page
@@ -159,7 +160,7 @@ async def test_without_the_stage_there_is_a_summary_and_no_report(world) -> None
     await world.dataset()
     await world.answer(world.plan_run("small", stages=("inference", "evaluation")), GOOD, [0.25] * 8)
     files = await world.job()
-    assert set(files) == {"metrics.csv", "job.json"}
+    assert set(files) == set(EXPORTS)
     (general,) = [row for row in csv.DictReader(io.StringIO(files["metrics.csv"])) if row["level"] == "general"]
     assert float(general["value"]) == json.loads(files["job.json"])["runs"][0]["metrics"][0]["value"] == 0.25
 
@@ -254,7 +255,7 @@ async def test_perfect_samples_are_not_among_the_worst_when_higher_is_better(wor
     await world.answer(world.plan_run("small", task), GOOD, [1.0] * 5 + [0.8, 0.2, 1.0], "anls")
     page = (await world.job())["report.html"]
     section = page.split('id="samples"')[1].split('id="setup"')[0]
-    assert re.findall(r"sample</span> <bdi>(.*?)</bdi>", section) == ["6", "5"]
+    assert re.findall(r'sample</span> <a href="samples.html#t0-i\d"><bdi>(.*?)</bdi>', section) == ["6", "5"]
 
 
 async def test_the_question_shown_is_the_one_that_was_asked(world) -> None:

@@ -1,6 +1,7 @@
 """`vhb evaluate` and `vhb report`: one stage alone, on stored answers or results. Each is a job of its own."""
 
 import asyncio
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
     from vhb_shared.contracts.plan import Plan
 
 E = TypeVar("E", "ModelEntry", "TaskEntry")
+
+
+class LanguageName(StrEnum):
+    """Languages of reports."""
+
+    EN = "en"
+    RU = "ru"
 
 
 def evaluate(
@@ -44,11 +52,20 @@ def report(
         list[str], typer.Argument(metavar="JOB_ID", help="Jobs; several give one report over all their runs.")
     ],
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the report.")] = None,
+    language: Annotated[
+        LanguageName | None, typer.Option("--language", help="Of the report; else the one that the job names.")
+    ] = None,
+    images: Annotated[
+        int | None,
+        typer.Option("--images", min=0, metavar="N", help="Previews of images beside samples.html, at most."),
+    ] = None,
     server: Server = None,
     workdir: WorkdirOption = DEFAULT_WORKDIR,
 ) -> None:
     """Write the report anew from stored results; over several jobs, one report for all."""
-    raise typer.Exit(asyncio.run(_report(job_ids, out, server, workdir)))
+    wanted = {"language": language.value if language else None, "images": images}
+    changes = {key: value for key, value in wanted.items() if value is not None}
+    raise typer.Exit(asyncio.run(_report(job_ids, changes, out, server, workdir)))
 
 
 async def _evaluate(
@@ -78,12 +95,17 @@ async def _evaluate(
         return await _run(connection, spec, None, out)
 
 
-async def _report(job_ids: list[str], out: Path | None, server: str | None, workdir: Path) -> int:
+async def _report(
+    job_ids: list[str], changes: dict[str, str | int], out: Path | None, server: str | None, workdir: Path
+) -> int:
     from vhb.connect import connected, settings
+    from vhb_shared.contracts.job import ReportOptions
 
     async with connected(settings(server, workdir)) as connection:
         plans = [await _plan(connection, job_id) for job_id in dict.fromkeys(job_ids)]
-        return await _run(connection, _of_results(plans), None, out)
+        spec = _of_results(plans)
+        options = ReportOptions.model_validate(plans[0].spec.report.model_dump() | changes)
+        return await _run(connection, spec.model_copy(update={"report": options}), None, out)
 
 
 async def _plan(connection: "Connection", job_id: str) -> "Plan":
@@ -128,6 +150,7 @@ def _of_plan(plan: "Plan", metrics: "tuple[MetricSpec, ...]") -> "JobSpec":
         ),
         stages=("evaluation", "reporting"),
         shard_size=plan.spec.shard_size,
+        report=plan.spec.report,
     )
 
 

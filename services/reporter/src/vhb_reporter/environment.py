@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from vhb_reporter import formats, inert
+from vhb_reporter.language import gettext, ngettext
 
 _HARD_LIMIT = 20_000
 """Characters of any one value: what forgets to clip cannot blow up a page."""
@@ -33,12 +34,16 @@ def _environment(*, autoescape: bool, finalize: Callable[[object], object]) -> E
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        extensions=["jinja2.ext.do"],
+        extensions=["jinja2.ext.do", "jinja2.ext.i18n"],
     )
+    # The language is looked up when a sentence is printed; a compiled template serves all of them.
+    environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.filters |= {
         "clip": inert.clip,
         "one_line": inert.one_line,
         "num": formats.number,
+        "interval": formats.interval,
+        "bounds": formats.bounds,
         "count": formats.count,
         "percent": formats.percent,
         "ms": formats.milliseconds,

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from markupsafe import Markup
 
 from vhb_reporter.inert import clip, visible
+from vhb_reporter.language import gettext
+from vhb_reporter.model import MetricRow
 
 NOTHING = "\u2014"
 """What a cell says when there is no value: never 0."""
@@ -17,6 +19,20 @@ def number(value: float | None, digits: int = 4) -> str:
     if value != value or value in (float("inf"), float("-inf")):
         return str(value)
     return f"{value:.{digits}f}" if abs(value) < 10 else f"{value:,.{max(digits - 2, 0)}f}"
+
+
+def interval(row: MetricRow | None) -> str:
+    """The confidence interval of a value: `[0.0312, 0.0524]`; empty where none was computed."""
+    if row is None or row.ci_low is None or row.ci_high is None:
+        return ""
+    return f"[{number(row.ci_low)}, {number(row.ci_high)}]"
+
+
+def bounds(row: MetricRow | None) -> str:
+    """Where a value could lie if every failed sample had been answered, the better end first; empty without any."""
+    if row is None or not row.n_failed or row.worst is None or row.best is None:
+        return ""
+    return f"({number(row.best)} {gettext('to')} {number(row.worst)})"
 
 
 def count(value: int | None) -> str:

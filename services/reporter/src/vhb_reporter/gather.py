@@ -2,23 +2,26 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
-from vhb_reporter import results
+from vhb_reporter import exports, results
 from vhb_reporter.files import ReportFiles
 from vhb_reporter.grouping import Direction, compared, labelled
 from vhb_reporter.model import Report, RunStatus, RunView, Timings
 from vhb_reporter.samples import SamplePicker, Tables
+from vhb_shared.contracts.job import ReportLanguage
 from vhb_shared.contracts.performance import Performance
 from vhb_shared.contracts.plan import Plan, RunSpec
-from vhb_shared.contracts.results import METRIC_COLUMNS, OutcomeCounts, Reused
+from vhb_shared.contracts.results import OutcomeCounts, Reused
 from vhb_shared.contracts.state import JobState, RunState
 from vhb_shared.errors import NotFound
 from vhb_shared.reuse.count import count_reused
+from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
 
 FAILURES_SHOWN = 20
@@ -33,6 +36,18 @@ class _Read:
     tables: Tables
     metrics: pl.DataFrame | None
     directions: Direction
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A job's report with what it was made of."""
+
+    report: Report
+    metrics: pl.DataFrame
+    """The rows of all runs at all levels but by_id, as text."""
+    tables: Mapping[str, Tables]
+    """Run id -> files."""
+    files: ReportFiles
 
 
 class Gatherer:
@@ -53,10 +68,12 @@ class Gatherer:
     async def run_report(self, spec: RunSpec) -> Report:
         """The report of one run; without images, for it is Markdown only."""
         async with ReportFiles(self._store, self._pinned) as files:
-            return await self._report([await self._read(spec, files)], files, scope_is_job=False)
+            report = await self._report([await self._read(spec, files)], files, scope_is_job=False)
+        return replace(report, language=await self._language(spec.job_id))
 
-    async def job_report(self, plan: Plan, *, with_samples: bool = True) -> tuple[Report, bytes]:
-        """The report of a job, and its metrics.csv: the rows of all runs at all levels but by_id.
+    @asynccontextmanager
+    async def job_report(self, plan: Plan, *, with_samples: bool = True) -> AsyncIterator[Gathered]:
+        """What there is of a job; its files are there for as long as the block lasts.
 
         Args:
             with_samples: whether samples are shown; a summary needs none.
@@ -69,15 +86,23 @@ class Gatherer:
             # One run after the other: what is held is one run's aggregates, not all runs' tables.
             read = [await self._read(spec, files) for spec in plan.runs]
             report = await self._report(read, files, scope_is_job=True, with_samples=with_samples)
-        report = replace(
-            report,
-            job_id=plan.job_id,
-            title=plan.spec.name,
-            planned_at=plan.created_at,
-            submitted_at=submitted_at,
-            software=plan.software,
-        )
-        return report, await asyncio.to_thread(_metrics_csv, read)
+            report = replace(
+                report,
+                job_id=plan.job_id,
+                title=plan.spec.name,
+                planned_at=plan.created_at,
+                submitted_at=submitted_at,
+                software=plan.software,
+                language=plan.spec.report.language,
+            )
+            tables = {item.view.spec.run_id: item.tables for item in read}
+            yield Gathered(report, await asyncio.to_thread(_metrics, read), tables, files)
+
+    async def _language(self, job_id: str) -> ReportLanguage:
+        try:
+            return Plan.model_validate_json(await self._store.get(layout.plan(job_id))).spec.report.language
+        except NotFound:
+            return "en"
 
     async def _report(
         self, read: Sequence[_Read], files: ReportFiles, *, scope_is_job: bool, with_samples: bool = True
@@ -181,30 +206,16 @@ def _performance(path: Path | None) -> Performance | None:
         return None
 
 
-def performance_csv(report: Report) -> bytes | None:
-    """One row for every run that was measured, under the names of this job; None without any."""
-    rows = [
-        run.performance.model_copy(
-            update={"name": run.spec.name, "model": run.spec.model.name, "task": run.spec.task.name}
-        ).row()
-        for run in report.runs
-        if run.performance is not None
-    ]
-    if not rows:
-        return None
-    return pl.DataFrame(rows, infer_schema_length=None).write_csv(line_terminator="\r\n").encode()
-
-
-def _metrics_csv(read: Sequence[_Read]) -> bytes:
-    """All runs' rows under the names they have in this job (stored results may carry another job's)."""
-    frames = [
-        item.metrics.with_columns(
-            pl.lit(item.view.spec.name).alias("run"),
-            pl.lit(item.view.spec.model.name).alias("model"),
-            pl.lit(item.view.spec.task.name).alias("task"),
+def _metrics(read: Sequence[_Read]) -> pl.DataFrame:
+    return exports.joined(
+        (
+            {
+                "run": item.view.spec.name,
+                "model": item.view.spec.model.name,
+                "task": item.view.spec.task.name,
+            },
+            item.metrics,
         )
         for item in read
         if item.metrics is not None
-    ]
-    empty = pl.DataFrame(schema=dict.fromkeys(METRIC_COLUMNS, pl.String))
-    return pl.concat([empty, *frames]).write_csv(line_terminator="\r\n").encode()
+    )

@@ -5,8 +5,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
-from vhb_reporter import render, summary
-from vhb_reporter.gather import Gatherer, performance_csv
+import polars as pl
+
+from vhb_reporter import exports, render, summary
+from vhb_reporter.explorer.publish import publish_samples
+from vhb_reporter.gather import Gatherer
+from vhb_reporter.model import Report
+from vhb_reporter.workbook import workbook
 from vhb_shared.contracts.events import (
     JobEvaluated,
     JobReportCompleted,
@@ -76,8 +81,9 @@ class ReporterHandlers:
         )
 
     async def report_job(self, event: JobEvaluated) -> JobReportCompleted:
-        """Writes metrics.csv, performance.csv (where anything was measured) and job.json under jobs/<job_id>/, and
-        report.md and report.html where a run of the job is to be reported.
+        """Writes metrics.csv, .parquet and .json, results.xlsx, performance.csv (where anything was measured) and
+        job.json under jobs/<job_id>/, and report.md, report.html and samples.html with its files where a run of the
+        job is to be reported.
 
         Raises:
             NotFound: the job was never planned.
@@ -85,16 +91,15 @@ class ReporterHandlers:
         """
         plan = Plan.model_validate_json(await self._store.get(layout.plan(event.job_id)))
         wanted = any("reporting" in run.stages for run in plan.runs)
-        report, metrics = await self._gatherer.job_report(plan, with_samples=wanted)
-        files = {"metrics.csv": metrics, "job.json": summary.job_json(report).encode()}
-        if wanted:
-            files["report.md"] = (await asyncio.to_thread(render.markdown, report)).encode()
-            files["report.html"] = (await asyncio.to_thread(render.html, report)).encode()
-        performance = await asyncio.to_thread(performance_csv, report)
-        if performance is not None:
-            files["performance.csv"] = performance
-        artefacts = {name: layout.job_file(event.job_id, name) for name in files}
+        artefacts = {}
+        async with self._gatherer.job_report(plan, with_samples=wanted) as gathered:
+            if wanted:
+                artefacts["samples.html"] = await publish_samples(
+                    self._store, event.job_id, gathered, plan.spec.report.images
+                )
+            files = await asyncio.to_thread(_job_files, gathered.report, gathered.metrics, wanted=wanted)
         for name, data in files.items():
+            artefacts[name] = layout.job_file(event.job_id, name)
             await self._store.put(artefacts[name], data)
         return JobReportCompleted(
             job_id=event.job_id,
@@ -103,3 +108,17 @@ class ReporterHandlers:
             announcement=event.announcement,
             artefacts=artefacts,
         )
+
+
+def _job_files(report: Report, metrics: pl.DataFrame, *, wanted: bool) -> dict[str, bytes]:
+    files = {
+        "job.json": summary.job_json(report).encode(),
+        "results.xlsx": workbook(report, metrics),
+        **exports.metrics_files(metrics),
+    }
+    if (performance := exports.performance_csv(report)) is not None:
+        files["performance.csv"] = performance
+    if wanted:
+        files["report.md"] = render.markdown(report).encode()
+        files["report.html"] = render.html(report).encode()
+    return files

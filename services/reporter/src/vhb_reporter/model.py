@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from vhb_shared.contracts.job import ReportLanguage
 from vhb_shared.contracts.performance import Performance
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.results import OutcomeCounts, Reused
@@ -235,6 +236,7 @@ class Report:
     planned_at: str = ""
     submitted_at: str = ""
     software: Mapping[str, str] = field(default_factory=dict)
+    language: ReportLanguage = "en"
 
     @property
     def counts(self) -> OutcomeCounts:

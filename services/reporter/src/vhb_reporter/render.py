@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 
 from vhb_reporter import inert
 from vhb_reporter.environment import html_environment, markdown_environment
+from vhb_reporter.language import speaking
 from vhb_reporter.model import Report
 from vhb_reporter.sections.base import ReportSection
 from vhb_reporter.sections.registry import load_sections
@@ -30,9 +31,10 @@ def html(report: Report) -> str:
         note = "The section \u201c{}\u201d could not be made: {}"
         return Markup('<p class="note bad">{}</p>').format(note.format(title, inert.visible(str(error))[:500]))
 
-    parts = _parts(report, lambda section: escape(section.html(report)), failed)
     style = Markup(files("vhb_reporter").joinpath("templates/report.css").read_text("utf-8"))  # noqa: S704 - our file
-    return html_environment().get_template("page.html.j2").render(report=report, parts=parts, style=style)
+    with speaking(report.language):
+        parts = _parts(report, lambda section: escape(section.html(report)), failed)
+        return html_environment().get_template("page.html.j2").render(report=report, parts=parts, style=style)
 
 
 def markdown(report: Report) -> str:
@@ -41,8 +43,9 @@ def markdown(report: Report) -> str:
     def failed(title: str, error: Exception) -> Markup:
         return inert.markdown(f"The section {title} could not be made: {str(error)[:500]}")
 
-    parts = _parts(report, lambda section: Markup(section.markdown(report).strip()), failed)  # noqa: S704 - escaped
-    text = markdown_environment().get_template("page.md.j2").render(report=report, parts=parts)
+    with speaking(report.language):
+        parts = _parts(report, lambda section: Markup(section.markdown(report).strip()), failed)  # noqa: S704 - escaped
+        text = markdown_environment().get_template("page.md.j2").render(report=report, parts=parts)
     return _single_blank_lines(text)
 
 

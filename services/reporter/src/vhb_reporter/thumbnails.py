@@ -3,9 +3,11 @@
 import base64
 import io
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from vhb_reporter.language import gettext
 from vhb_reporter.model import Thumbnail
 
 MAX_SIDE = (640, 800)
@@ -16,29 +18,50 @@ _MAX_BYTES = 120_000
 _QUALITIES = (74, 55, 35)
 
 
+class Encoded(NamedTuple):
+    """A small JPEG."""
+
+    data: bytes
+    width: int
+    height: int
+
+
 def thumbnail(path: Path, name: str) -> Thumbnail:
     """A preview of an image file, at most about 120 kB; a file that cannot be shown yields its problem instead."""
+    found = encode(path, MAX_SIDE, _MAX_BYTES)
+    if isinstance(found, str):
+        return Thumbnail(name, problem=found.replace(str(path), name))
+    uri = "data:image/jpeg;base64," + base64.b64encode(found.data).decode()
+    return Thumbnail(name, uri, found.width, found.height)
+
+
+def encode(path: Path, side: tuple[int, int], most_bytes: int) -> Encoded | str:
+    """An image file as a JPEG within `side` pixels and about `most_bytes`, or what is wrong with it."""
+    width, height = side
     try:
         with Image.open(path) as image:
-            image.draft("RGB", (MAX_SIDE[0] * 2, MAX_SIDE[1] * 2))
+            image.draft("RGB", (width * 2, height * 2))
             if image.width * image.height > MAX_PIXELS:
-                return Thumbnail(name, problem=f"too large to preview ({image.width} x {image.height} pixels)")
+                return gettext("too large to preview (%(width)s x %(height)s pixels)") % {
+                    "width": image.width,
+                    "height": image.height,
+                }
             image.load()
             # Scans of one bit or with a palette can only be shrunk smoothly as greys or colours.
             whole = image.convert("L" if image.mode == "1" else "RGBA") if image.mode in ("1", "P") else image
-            whole.thumbnail((MAX_SIDE[0] * 2, MAX_SIDE[1] * 2), Image.Resampling.BOX, reducing_gap=2.0)
+            whole.thumbnail((width * 2, height * 2), Image.Resampling.BOX, reducing_gap=2.0)
             small = _flat(ImageOps.exif_transpose(whole))
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
-        return Thumbnail(name, problem=f"cannot be shown: {error}".replace(str(path), name))
-    small.thumbnail(MAX_SIDE, Image.Resampling.LANCZOS)
+        return gettext("cannot be shown: %(error)s") % {"error": error}
+    small.thumbnail(side, Image.Resampling.LANCZOS)
     data = b""
     for quality in _QUALITIES:
         buffer = io.BytesIO()
         small.save(buffer, "JPEG", quality=quality, optimize=True, progressive=True)
         data = buffer.getvalue()
-        if len(data) <= _MAX_BYTES:
+        if len(data) <= most_bytes:
             break
-    return Thumbnail(name, "data:image/jpeg;base64," + base64.b64encode(data).decode(), small.width, small.height)
+    return Encoded(data, small.width, small.height)
 
 
 def _flat(image: Image.Image) -> Image.Image:

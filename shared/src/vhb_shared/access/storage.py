@@ -60,7 +60,9 @@ KEYS: dict[Role, Keys] = {
         read=(_DATASETS, _IMPORTS, _RUN + "*", _JOB + "*"),
         write=(
             layout.run_file(_ANY, "report.md"), layout.job_file(_ANY, "report.*"),
-            layout.job_file(_ANY, "*.csv"), layout.job_file(_ANY, "job.json"),
+            layout.job_file(_ANY, "metrics.*"), layout.job_file(_ANY, "performance.csv"),
+            layout.job_file(_ANY, "results.xlsx"), layout.job_file(_ANY, "job.json"),
+            layout.job_file(_ANY, "samples.html"), layout.job_samples(_ANY, _ANY),
         ),
     ),
     "cli": Keys(

@@ -10,6 +10,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f
 EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Stage = Literal["inference", "evaluation", "reporting"]
 STAGES: tuple[Stage, ...] = ("inference", "evaluation", "reporting")
+ReportLanguage = Literal["en", "ru"]
 
 
 class Generation(UserModel):
@@ -199,6 +200,14 @@ class RunEntry(UserModel):
     """`run:<run id>`: report on the results of that run as they are (stages: [reporting])."""
 
 
+class ReportOptions(UserModel):
+    """How a job's report is written."""
+
+    language: ReportLanguage = "en"
+    images: int = Field(300, ge=0, le=1_000_000)
+    """Previews written beside samples.html: of the worst samples first, then of the others in data set order."""
+
+
 class JobSpec(UserModel):
     """A benchmark as data: models x tasks, or exact runs."""
 
@@ -211,6 +220,7 @@ class JobSpec(UserModel):
     skip_bad_rows: bool = False
     reuse: bool = True
     """Whether answers that earlier jobs got to the very same requests are used again instead of asking."""
+    report: ReportOptions = ReportOptions()
 
     @field_validator("models", "tasks", mode="before")
     @classmethod

@@ -34,8 +34,13 @@ def plan(job_id: str) -> str:
 
 
 def job_file(job_id: str, name: str) -> str:
-    """jobs/<job_id>/report.md, report.html, metrics.csv, job.json"""
+    """jobs/<job_id>/report.md, report.html, samples.html, metrics.csv, results.xlsx, job.json, ..."""
     return f"jobs/{job_id}/{name}"
+
+
+def job_samples(job_id: str, name: str) -> str:
+    """jobs/<job_id>/samples/<name>: what samples.html loads."""
+    return f"jobs/{job_id}/samples/{name}"
 
 
 def job_prefix(job_id: str) -> str:

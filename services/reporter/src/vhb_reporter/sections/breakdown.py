@@ -62,7 +62,20 @@ class Breakdown(TemplateSection):
         return bool(_breakdowns(report))
 
     def context(self, report: Report) -> Mapping[str, object]:
-        return {"breakdowns": _breakdowns(report)}
+        found = _breakdowns(report)
+        rows = [
+            cell.row
+            for item in found
+            for table in item.tables
+            for line in table.lines
+            for cell in line.cells
+            if cell.row
+        ]
+        return {
+            "breakdowns": found,
+            "intervals": any(row.ci_low is not None for row in rows),
+            "bounds": any(row.n_failed for row in rows),
+        }
 
 
 def _breakdowns(report: Report) -> list[MetricBreakdown]:

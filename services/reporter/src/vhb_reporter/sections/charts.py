@@ -52,10 +52,13 @@ class Point(NamedTuple):
     """One run by speed and quality; positions in percent."""
 
     run: RunView
+    row: MetricRow
     x: float
     y: float
     latency: float
     value: float
+    span: tuple[float, float] | None
+    """The ends of the confidence interval; None where there is none."""
     label_y: float
     """Pixels from the point down to its label's base line."""
 
@@ -99,8 +102,8 @@ def bar_chart(group: ComparisonGroup, metric: str) -> BarChart | None:
     pairs = [(run, row) for run in group.ranked() if (row := run.value(metric)) and _finite(row.value)]
     if not pairs:
         return None
-    ends = [end for _, row in pairs for end in (row.value, row.ci_low, row.ci_high, *_bounds(row)) if _finite(end)]
-    low, high, ticks = axis([0.0, *(end for end in ends if end is not None)])
+    ends = [end for _, row in pairs for end in (row.value or 0.0, *_interval(row), *_bounds(row)) if _finite(end)]
+    low, high, ticks = axis([0.0, *ends])
 
     def at(value: float) -> float:
         return round(100 * (value - low) / (high - low), 2)
@@ -109,10 +112,8 @@ def bar_chart(group: ComparisonGroup, metric: str) -> BarChart | None:
     bars = []
     for run, row in pairs[:BARS_SHOWN]:
         value = row.value or 0.0
-        interval = (at(row.ci_low), at(row.ci_high)) if _finite(row.ci_low) and _finite(row.ci_high) else None  # type: ignore[arg-type]
-        bounds = _bounds(row)
-        span = (at(bounds[0]), at(bounds[1])) if bounds else None
-        bars.append(Bar(run, row, value, abs(at(value) - at(0)), len(pairs) > 1 and value == best, interval, span))
+        interval, bounds = ((at(ends[0]), at(ends[1])) if ends else None for ends in (_interval(row), _bounds(row)))
+        bars.append(Bar(run, row, value, abs(at(value) - at(0)), len(pairs) > 1 and value == best, interval, bounds))
     marks = tuple(Tick(at(tick), _short(tick)) for tick in ticks)
     higher = group.higher_is_better.get(metric)
     return BarChart(group, metric, higher, tuple(bars), marks, len(pairs) - len(bars), at(0))
@@ -124,19 +125,36 @@ def scatter(group: ComparisonGroup) -> Scatter | None:
         return None
     metric = group.metrics[0]
     found = [
-        (run, run.timings.latency_p50, row.value)
+        (run, row, run.timings.latency_p50, row.value)
         for run in group.runs
         if (row := run.value(metric)) and row.value is not None and _finite(row.value) and run.timings.latency_p50
     ]
     found = found[:12]
     if len(found) < 2:
         return None
-    x_low, x_high, x_ticks = axis([0.0, *(latency for _, latency, _ in found)])
-    y_low, y_high, y_ticks = axis([0.0, *(value for _, _, value in found)])
+    x_low, x_high, x_ticks = axis([0.0, *(latency for _, _, latency, _ in found)])
+    ends = [end for _, row, _, _ in found for end in _interval(row)]
+    y_low, y_high, y_ticks = axis([0.0, *(value for *_, value in found), *ends])
+
+    def span(row: MetricRow) -> tuple[float, float] | None:
+        low_high = _interval(row)
+        return (
+            (100 - _share(low_high[0], y_low, y_high), 100 - _share(low_high[1], y_low, y_high)) if low_high else None
+        )
+
     points = _placed(
         [
-            Point(run, _share(latency, x_low, x_high), 100 - _share(value, y_low, y_high), latency, value, 4)
-            for run, latency, value in found
+            Point(
+                run,
+                row,
+                _share(latency, x_low, x_high),
+                100 - _share(value, y_low, y_high),
+                latency,
+                value,
+                span(row),
+                4,
+            )
+            for run, row, latency, value in found
         ]
     )
     return Scatter(
@@ -175,6 +193,11 @@ def axis(values: Sequence[float]) -> tuple[float, float, tuple[float, ...]]:
     first, last = math.floor(low / step), math.ceil(high / step - 1e-9)
     ticks = tuple(round(index * step, 12) for index in range(first, last + 1))
     return ticks[0], ticks[-1], ticks
+
+
+def _interval(row: MetricRow) -> tuple[float, float] | tuple[()]:
+    low, high = row.ci_low, row.ci_high
+    return (low, high) if low is not None and high is not None and _finite(low) and _finite(high) else ()
 
 
 def _bounds(row: MetricRow) -> tuple[float, float] | tuple[()]:

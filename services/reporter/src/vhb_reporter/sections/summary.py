@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 from vhb_reporter import formats
-from vhb_reporter.model import Report
+from vhb_reporter.model import MetricRow, Report
 from vhb_reporter.sections.template import TemplateSection
 
 
@@ -22,8 +22,7 @@ class Leader(NamedTuple):
     title: str
     labels: tuple[str, ...]
     metric: str
-    value: float
-    n: int
+    row: MetricRow
     of: int
 
 
@@ -70,7 +69,7 @@ def _leaders(report: Report) -> list[Leader]:
         rows = [(run, row) for run in group.runs if (row := run.value(group.metrics[0])) and row.value == best]
         first = rows[0][1]
         labels = tuple(run.label for run, _ in rows)
-        leaders.append(Leader(group.title, labels, group.metrics[0], best, first.n, len(group.runs)))
+        leaders.append(Leader(group.title, labels, group.metrics[0], first, len(group.runs)))
     return leaders
 
 

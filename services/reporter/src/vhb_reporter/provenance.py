@@ -1,0 +1,172 @@
+"""Where the numbers come from, as facts: names with values."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple
+
+from vhb_reporter.model import Report, RunView
+from vhb_reporter.redacted import shown
+from vhb_shared.contracts.job import ModelEntry, PromptSet, TaskEntry
+
+_ENTRIES = 400
+_DEPTH = 6
+
+Fact = tuple[str, str]
+
+
+class Environment(NamedTuple):
+    """What is known about where answers came from; runs that share a backend share it."""
+
+    runs: tuple[str, ...]
+    facts: tuple[Fact, ...]
+    packages: tuple[Fact, ...]
+
+
+class Prompt(NamedTuple):
+    """A prompt's text, and its sha256 to tell it from a similar one."""
+
+    what: str
+    text: str
+    digest: str
+
+
+class MetricUsed(NamedTuple):
+    """A metric as it was computed."""
+
+    label: str
+    version: str
+    normalisation: str
+    runs: int
+
+
+def software(report: Report) -> tuple[Fact, ...]:
+    """Versions of what planned the job and of what reports it."""
+    try:
+        reporter = version("vhb-reporter")
+    except PackageNotFoundError:
+        reporter = "unknown"
+    return tuple((dict(report.software) | {"vhb-reporter": reporter}).items())
+
+
+def metrics_used(runs: Sequence[RunView]) -> tuple[MetricUsed, ...]:
+    """Every metric with its version and normalisation, and how many runs it was computed for."""
+    found: dict[tuple[str, str, str], set[str]] = {}
+    for run in runs:
+        for row in run.metrics:
+            found.setdefault((row.metric, row.metric_version, row.normalisation), set()).add(run.name)
+    return tuple(MetricUsed(*key, runs=len(names)) for key, names in found.items())
+
+
+def run_facts(run: RunView) -> tuple[Fact, ...]:
+    """Everything that identifies a run: ids, data, settings, prompts, metrics."""
+    spec, dataset = run.spec, run.spec.dataset
+    facts = [
+        ("run id", spec.run_id),
+        ("results of", spec.results_run_id if spec.results_run_id != spec.run_id else ""),
+        ("backend id", spec.backend_id),
+        ("stages", ", ".join(spec.stages)),
+        ("status", run.status),
+        ("reason", run.reason or ""),
+        ("first request", run.timings.first_at.isoformat() if run.timings.first_at else ""),
+        ("last answer", run.timings.last_at.isoformat() if run.timings.last_at else ""),
+        ("answers got by earlier jobs", str(run.reused.count) if run.reused.count else ""),
+        ("data set", dataset.name),
+        ("data set: source", dataset.source),
+        ("data set: sha256", dataset.digest),
+        ("data set: samples", str(dataset.samples)),
+        ("data set: bad rows left out", str(dataset.skipped_rows) if dataset.skipped_rows else ""),
+        ("samples asked", str(spec.samples)),
+        *((f"model: {name}", value) for name, value in model_settings(spec.model)),
+        *((f"{prompt.what}: sha256", prompt.digest) for prompt in prompts(spec.task)),
+        ("response schema: sha256", schema_digest(spec.task) or ""),
+        *((f"metric {used.label}", f"version {used.version}, {used.normalisation}") for used in metrics_used([run])),
+    ]
+    return tuple((name, value) for name, value in facts if value)
+
+
+def model_settings(entry: ModelEntry) -> tuple[Fact, ...]:
+    """What the entry says beyond defaults, as text; secrets and the credentials in a URL are not repeated."""
+    said: dict[str, object] = {
+        "backend": entry.backend,
+        "model": entry.served_model,
+        "revision": entry.revision,
+        "environment": entry.environment,
+        "image": entry.image,
+        "base URL": entry.base_url,
+        "API key from": entry.api_key_env,
+        "packages": ", ".join(entry.packages),
+        "replicas": entry.replicas if entry.replicas != 1 else None,
+        "requests in flight, at most": entry.concurrency,
+        "streaming": "yes" if entry.stream else "no",
+    }
+    said |= {f"engine: {name}": value for name, value in entry.engine_args.items()}
+    generation = entry.generation.model_dump(exclude={"extra"}, exclude_none=True)
+    said |= {f"generation: {name}": value for name, value in generation.items() if value != ()}
+    said |= {f"generation: {name}": value for name, value in entry.generation.extra.items()}
+    said |= {f"resources: {name}": value for name, value in entry.resources.model_dump(exclude_defaults=True).items()}
+    said |= {f"retries: {name}": value for name, value in entry.retries.model_dump(exclude_defaults=True).items()}
+    return tuple((name, shown(name, value)) for name, value in said.items() if value not in (None, "", {}, []))
+
+
+def prompts(entry: TaskEntry) -> tuple[Prompt, ...]:
+    """Every prompt of a task."""
+    found: list[tuple[str, str | None]] = [("system prompt", entry.system_prompt), ("prompt", entry.prompt)]
+    if isinstance(entry.prompts, PromptSet):
+        named = entry.prompts
+        found += [
+            ("fixed system prompt", named.fixed_system_prompt),
+            ("fixed prompt", named.fixed_prompt),
+            ("system prompt", named.system_prompt),
+            ("prompt", named.user_prompt),
+            *((f"prompt for {key}", text) for key, text in named.by_class_question.items()),
+            *((f"system prompt for class {key}", pair.system_prompt) for key, pair in named.by_class.items()),
+            *((f"prompt for class {key}", pair.user_prompt) for key, pair in named.by_class.items()),
+        ]
+    return tuple(Prompt(what, text, hashlib.sha256(text.encode()).hexdigest()) for what, text in found if text)
+
+
+def schema_digest(entry: TaskEntry) -> str | None:
+    """sha256 of the schema that answers must follow; None without one."""
+    schema = entry.response_schema
+    text = json.dumps(schema, sort_keys=True, ensure_ascii=False) if isinstance(schema, dict) else schema
+    return hashlib.sha256(text.encode()).hexdigest() if text else None
+
+
+def environments(runs: Sequence[RunView]) -> tuple[Environment, ...]:
+    """What really answered, each once."""
+    found: dict[str, tuple[list[str], Mapping[str, object]]] = {}
+    for run in runs:
+        if run.environment:
+            key = json.dumps(run.environment, sort_keys=True, default=str)
+            found.setdefault(key, ([], run.environment))[0].append(run.name)
+    return tuple(
+        Environment(
+            tuple(names),
+            tuple(_flat({key: value for key, value in content.items() if key != "packages"}))[:_ENTRIES],
+            tuple(_packages(content.get("packages")))[:_ENTRIES],
+        )
+        for names, content in found.values()
+    )
+
+
+def _packages(value: object) -> list[Fact]:
+    if isinstance(value, dict):
+        return [(str(name), str(number)) for name, number in sorted(value.items(), key=lambda item: str(item[0]))]
+    if isinstance(value, list):
+        pairs = (str(item).partition("==") for item in value)
+        return sorted((name, number) for name, _, number in pairs)
+    return []
+
+
+def _flat(content: Mapping[str, object], prefix: str = "", depth: int = 0) -> list[Fact]:
+    """Nested facts as dotted names."""
+    facts: list[Fact] = []
+    for key, value in content.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and depth < _DEPTH:
+            facts += _flat(value, f"{name}.", depth + 1)
+        elif value not in (None, "", []):
+            facts.append((name, shown(str(key), value)))
+    return facts
