@@ -13,7 +13,7 @@ import psutil
 
 from bench.figures import Figures
 from vhb_inference_agent.runner.parts import encode_part
-from vhb_inference_agent.runner.questions import shard_questions
+from vhb_inference_agent.runner.questions import RunFiles, shard_questions
 from vhb_inference_agent.runner.reuse import KnownAnswers
 from vhb_shared.contracts.job import ModelEntry, TaskEntry
 from vhb_shared.contracts.plan import RunSpec
@@ -71,7 +71,7 @@ async def _measure(folder: Path) -> Figures:
         await _store_index(store, f"old-{number}", _made_up(number, (KNOWN - SAMPLES) // (RUNS - 1)))
     known = KnownAnswers(store, copies)
     samples = await copies.path(layout.dataset_samples(run.dataset.digest))
-    questions = [shard_questions(samples, run, shard) for shard in range(run.shards)]
+    questions = [shard_questions(RunFiles(samples), run, shard) for shard in range(run.shards)]
     store.gets = store.lists = 0
     gc.collect()
     before = psutil.Process().memory_info().rss
@@ -116,7 +116,7 @@ async def _known_run(store: CountingStore, copies: ObjectCache) -> RunSpec:
         part = encode_part(
             Answer(index=each.index, id=each.id, model_answer=f"answer {each.index}", outcome="answered", attempts=1,
                    fingerprint=each.fingerprint, answered_at="2026-01-01T00:00:00+00:00")
-            for each in shard_questions(samples, run, shard)
+            for each in shard_questions(RunFiles(samples), run, shard)
         )  # fmt: skip
         await store.put(layout.answers_part("known-0", shard, part.token), part.data)
         table = pl.read_parquet(part.data, columns=["fingerprint", "outcome", "answered_at"])

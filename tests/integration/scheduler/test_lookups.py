@@ -10,7 +10,7 @@ import pytest
 
 from vhb_inference_agent.lookups import LookupHandlers
 from vhb_inference_agent.runner.parts import encode_part
-from vhb_inference_agent.runner.questions import shard_questions
+from vhb_inference_agent.runner.questions import RunFiles, shard_questions
 from vhb_inference_agent.runner.reuse import KnownAnswers
 from vhb_shared.contracts import subjects
 from vhb_shared.contracts.commands import CancelJob, ReuseAnswers
@@ -58,7 +58,7 @@ class Agent:
         samples = await self.copies.path(layout.dataset_samples(run.dataset.digest))
         rows = []
         for shard in shards:
-            questions = shard_questions(samples, run, shard)
+            questions = shard_questions(RunFiles(samples), run, shard)
             part = encode_part(
                 Answer(index=each.index, id=each.id, model_answer="x", outcome="answered", attempts=1,
                        fingerprint=each.fingerprint, answered_at="2026-01-01T00:00:00+00:00")

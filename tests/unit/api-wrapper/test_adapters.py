@@ -148,6 +148,17 @@ def test_tesseract_command(program):
         adapter.generate(Prompt((Message("user", ("read",)),)), Parameters(), lambda _: None)
 
 
+def test_an_ocr_engine_reads_the_question_and_not_the_examples(program):
+    adapter = registry.create_adapter("tesseract", {"program": program})
+    adapter.load()
+    turns = (Message("user", ("read", encoded(Image.new("RGB", (9, 9))))), Message("assistant", ("text",)))
+    question = Message("user", ("read", encoded(Image.new("RGB", (10, 10)))))
+    answer = adapter.generate(Prompt((*turns, question)), Parameters(), lambda _: None)
+    assert answer.text == adapter.generate(Prompt((question,)), Parameters(), lambda _: None).text
+    with pytest.raises(UnsupportedInput):
+        adapter.generate(Prompt((*turns, Message("user", ("read",)))), Parameters(), lambda _: None)
+
+
 def test_tesseract_mistakes(program):
     with pytest.raises(ConfigurationError, match="tesseract-ocr-deu"):
         registry.create_adapter("tesseract", {"program": program, "lang": "eng+deu"}).load()

@@ -49,6 +49,16 @@ async def test_string_content_and_system_message(client):
     assert answer.choices[0].message.content == "echo be brief hello"
 
 
+async def test_turns_before_the_question(client, png, data_url):
+    """Few-shot: images and words of earlier turns reach the model in their order."""
+    shown = [png(colour=colour) for colour in ("red", "blue")]
+    first, question = (asking(text, data_url(data))["messages"][0] for text, data in zip("ab", shown, strict=True))
+    messages = [first, {"role": "assistant", "content": "said"}, question]
+    answer = await client.chat.completions.create(model="echo-1", messages=messages)
+    digests = [hashlib.sha256(data).hexdigest() for data in shown]
+    assert answer.choices[0].message.content == f"echo a said b sha256:{digests[0]} sha256:{digests[1]}"
+
+
 async def test_max_tokens_truncates(client):
     answer = await client.chat.completions.create(**asking("one two three", max_tokens=2))
     assert (answer.choices[0].message.content, answer.choices[0].finish_reason) == ("echo one", "length")

@@ -71,6 +71,29 @@ async def test_a_run_is_collected_scored_and_aggregated(bench, tmp_path, make_sa
     assert list(bench.scratch.iterdir()) == []
 
 
+async def test_repetitions_and_rotations_are_rows_of_one_sample(bench, tmp_path, make_samples, make_answers):
+    """Every variant is scored against its references as they were shown, and knows its sample and document."""
+    samples = make_samples([["B"], ["red"]], choices=[["red", "green"]] * 2, document=[None, "doc"])
+    task = {"metrics": ["exact_match"], "circular": True, "epochs": 2}
+    await bench.start(tmp_path, samples, selected=8, shard_size=3, **task)
+    ids = [f"{sample}{epoch}{turn}" for sample in "01" for epoch in ("", "~e2") for turn in ("", "~r1")]
+    index = [52 * sample + 26 * epoch + turn for sample in (0, 1) for epoch in (0, 1) for turn in (0, 1)]
+    said = ["B", "A", "B", "B", "red", "red", "A", None]
+    answers = make_answers([(0, text, "failed" if text is None else "answered") for text in said])
+    answers = answers.with_columns(pl.Series("id", ids), pl.Series("index", index, dtype=pl.UInt32))
+    for shard in range(3):
+        await bench.commit(tmp_path, shard, answers.slice(shard * 3, 3))
+    done = await bench.handlers.evaluate_run(bench.completed())
+    assert (done.counts.answered, done.counts.failed) == (7, 1)
+    rows = await bench.table("answers.parquet")
+    assert rows["id"].to_list() == ids and rows["index"].to_list() == index
+    scores = await bench.table("scores.parquet")
+    assert scores["id"].to_list() == ids
+    assert scores["sample"].to_list() == ["0"] * 4 + ["1"] * 4
+    assert scores["document"].to_list() == ["0"] * 4 + ["doc"] * 4
+    assert scores["value"].to_list() == [1, 1, 1, 0, 1, 1, 0, None]
+
+
 @pytest.mark.parametrize("known", [0, 1, 2])
 async def test_scores_keep_their_order_when_some_parts_are_known(bench, tmp_path, make_samples, make_answers, known):
     await bench.handlers.warm_up()

@@ -18,7 +18,7 @@ from vhb_evaluator.tables import ANSWER_SCHEMA, SCORE_SCHEMA, Spool, typed, writ
 from vhb_evaluator.usage import gather, read_usage
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.results import ANSWERS_CSV_COLUMNS, MetricValue, OutcomeCounts
-from vhb_shared.datasets.selection import run_samples
+from vhb_shared.datasets.selection import slice_samples
 
 log = structlog.get_logger()
 
@@ -29,8 +29,8 @@ _OLD_NAMES = {"overall": GENERAL}
 
 
 def read_samples(samples: Path, run: RunSpec, offset: int, count: int) -> pl.DataFrame:
-    """What scoring needs of some of a run's samples, in data set order."""
-    return run_samples(samples, run).slice(offset, count).select(SAMPLE_FIELDS).collect()
+    """What scoring needs of some of a run's rows, in data set order; options and references as they were shown."""
+    return slice_samples(samples, run, offset, count, SAMPLE_FIELDS)
 
 
 def read_part(path: Path) -> pl.DataFrame:

@@ -12,10 +12,11 @@ from vhb_shared.contracts.job import MetricSpec
 from vhb_shared.errors import UserError
 
 SAMPLE_FIELDS: tuple[str, ...] = (
-    "index", "id", "doc_class", "question_type", "references", "choices", "document", "answer_bbox", "fields",
+    "index", "id", "doc_class", "question_type", "references", "sample", "choices", "document", "answer_bbox", "fields",
 )  # fmt: skip
-"""What scoring needs of a sample; the last four may be missing."""
+"""What scoring needs of a row; the last five may be missing."""
 _OPTIONAL: dict[str, pl.DataType] = {
+    "sample": pl.String(),
     "choices": pl.List(pl.String()),
     "document": pl.String(),
     "answer_bbox": pl.String(),
@@ -60,8 +61,8 @@ def score_bound(samples: pl.DataFrame, answers: pl.DataFrame, metrics: tuple[Bou
             pl.col("question_type").cast(pl.String),
             pl.col("references").cast(pl.List(pl.String)).list.drop_nulls().alias("raw_references"),
             pl.col("choices").cast(pl.List(pl.String)).fill_null([]),
-            pl.col("id").cast(pl.String).alias("sample"),
-            pl.col("document").cast(pl.String).fill_null(pl.col("id").cast(pl.String)),
+            pl.col("sample").cast(pl.String).fill_null(pl.col("id").cast(pl.String)),
+            pl.coalesce(pl.col("document", "sample", "id").cast(pl.String)).alias("document"),
             pl.col("answer_bbox").cast(pl.String),
             pl.col("fields").cast(pl.String),
         )

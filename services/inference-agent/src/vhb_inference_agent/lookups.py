@@ -11,7 +11,7 @@ import structlog
 
 from vhb_inference_agent.runner.media import LocalCopies
 from vhb_inference_agent.runner.parts import completed, encode_part
-from vhb_inference_agent.runner.questions import shard_questions
+from vhb_inference_agent.runner.questions import run_files, shard_questions
 from vhb_inference_agent.runner.reuse import KnownAnswers
 from vhb_shared.bus.client import Bus
 from vhb_shared.contracts import subjects
@@ -93,8 +93,8 @@ class LookupHandlers:
     async def _shard(self, run: RunSpec, state: RunState, shard: int) -> RunShardCompleted | None:
         """Stores the part of a shard; None when something of it has to be asked."""
         started = time.monotonic()
-        samples = await self._copies.path(layout.dataset_samples(run.dataset.digest))
-        questions = await asyncio.to_thread(shard_questions, samples, run, shard)
+        files = await run_files(run, self._copies)
+        questions = await asyncio.to_thread(shard_questions, files, run, shard)
         answers = await self._known.to(run, state.round, questions)
         if len(answers) < len(questions):
             return None

@@ -33,7 +33,8 @@ def compared(runs: Sequence[RunView], directions: Direction) -> tuple[Comparison
 
 def _key(run: RunView) -> tuple[object, ...]:
     task = run.spec.task
-    return task.name, run.spec.dataset.digest, task.filter, task.limit
+    # Rows have the same numbers only where samples are asked equally often.
+    return task.name, run.spec.dataset.digest, task.filter, task.limit, task.epochs, task.circular
 
 
 def _group(runs: list[RunView], directions: Direction, *, alone: bool) -> ComparisonGroup:

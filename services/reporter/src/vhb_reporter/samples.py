@@ -13,6 +13,7 @@ from vhb_reporter.diff import closest
 from vhb_reporter.files import ReportFiles
 from vhb_reporter.model import AnswerView, ComparisonGroup, RunView, SampleCard, SampleChoice, SampleView, Thumbnail
 from vhb_reporter.thumbnails import thumbnail
+from vhb_shared.datasets.options import MOST_CHOICES, question_of
 from vhb_shared.datasets.selection import run_samples
 
 PER_RUN = 12
@@ -132,6 +133,7 @@ def _sample_rows(samples: Path, run: RunView, indices: Sequence[int]) -> dict[in
         .select(
             "index", "id", "images", "doc_class", "question_type",
             pl.col("question").str.slice(0, results.TEXT_LIMIT),
+            pl.col("choices").list.head(MOST_CHOICES).list.eval(pl.element().str.slice(0, results.TEXT_LIMIT)),
             pl.col("references").list.len().alias("reference_count"),
             # The first few: a sample with a thousand accepted answers is still one line in a report.
             pl.col("references").list.head(64).list.eval(pl.element().str.slice(0, results.TEXT_LIMIT)),
@@ -183,7 +185,7 @@ def _view(
         group=group,
         index=choice.sample,
         id=str(row["id"]),
-        question=_text(row["question"]),
+        question=question_of(row) or None,
         references=tuple(references[:_REFERENCES]),
         reference_count=int(str(row["reference_count"])),
         doc_class=_text(row["doc_class"]),

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from vhb_shared.contracts.asking import FewShot, ShuffleOptions
 from vhb_shared.contracts.base import UserModel
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/\\]+$")]
@@ -164,6 +165,7 @@ class TaskEntry(UserModel):
     prompts: str | PromptSet | None = None
     """A prompt collection: a file beside the job, or its content."""
     system_prompt: str | None = None
+    """A text, or the name of a .txt or .md file beside the job."""
     response_schema: str | dict[str, Any] | None = None
     """JSON Schema for structured output: a file beside the job, or its content."""
     metrics: tuple[MetricSpec, ...] = ()
@@ -171,9 +173,32 @@ class TaskEntry(UserModel):
     """Which metrics_<aggregator>.csv files are written."""
     filter: Filter = Filter()
     limit: int | None = Field(None, ge=1)
+    epochs: int = Field(1, ge=1, le=1000)
+    """How often each question is asked; the seed, where there is one, grows by 1 each time."""
+    circular: bool = False
+    """Asks a multiple-choice question once for each rotation of its options."""
+    shuffle_options: ShuffleOptions | None = None
+    few_shot: FewShot | None = None
     answers: str | None = None
     """Stored answers to score instead of asking: a file, or `run:<run id>`."""
     description: str | None = None
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether a sample may be asked several times."""
+        return self.epochs > 1 or self.circular
+
+    @property
+    def manner(self) -> str:
+        """How samples are asked, beside the prompt, in words; empty when each is asked once, as it is."""
+        shots = self.few_shot
+        said = (
+            f"each question {self.epochs} times" if self.epochs > 1 else "",
+            "every rotation of the options" if self.circular else "",
+            f"options shuffled with seed {self.shuffle_options.seed}" if self.shuffle_options is not None else "",
+            f"after {shots.count or len(shots.ids)} solved examples" if shots is not None else "",
+        )
+        return "; ".join(filter(None, said))
 
     @field_validator("metrics", mode="before")
     @classmethod

@@ -32,7 +32,7 @@ class RunSpec(WireModel):
     """Its `prompts` and `response_schema` hold content, not file names; its `filter` and `limit` select samples."""
     dataset: DatasetRef
     samples: int
-    """Samples selected for this run."""
+    """Rows of this run: the samples selected, each as often as it is asked."""
     shard_size: int
     shards: int
     backend_id: str

@@ -130,10 +130,33 @@ def _from_mapping(path: Path, content: Any) -> PromptSet:
     # The earlier tool writes what is unset as null or as an empty text.
     filled = {key: value for key, value in content.items() if value is not None}
     try:
-        return PromptSet.model_validate(filled)
+        return with_system_files(PromptSet.model_validate(filled), path.parent)
     except ValidationError as error:
         problems = tuple(_sentence(path, detail) for detail in error.errors())
         raise UserError(problems[0], problems=problems) from error
+
+
+def with_system_files(prompts: PromptSet, folder: Path) -> PromptSet:
+    """The same collection with system prompts that name a file (`read_system_prompt`) replaced by its text. Blocks.
+
+    Raises:
+        UserError: a file that is named does not exist or is no text.
+    """
+
+    def read(value: str | None) -> str | None:
+        return None if value is None else read_system_prompt(value, folder)
+
+    by_class = {
+        name: pair.model_copy(update={"system_prompt": read(pair.system_prompt)})
+        for name, pair in prompts.by_class.items()
+    }
+    return prompts.model_copy(
+        update={
+            "system_prompt": read(prompts.system_prompt),
+            "fixed_system_prompt": read(prompts.fixed_system_prompt),
+            "by_class": by_class,
+        }
+    )
 
 
 def _sentence(path: Path, detail: Any) -> str:

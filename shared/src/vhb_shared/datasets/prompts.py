@@ -1,10 +1,13 @@
 """What a model is asked about one sample: which prompt counts, and its text."""
 
+import json
 from collections.abc import Iterator, Mapping
 
 import polars as pl
 
 from vhb_shared.contracts.job import PromptPair, PromptSet, TaskEntry
+from vhb_shared.datasets.options import MOST_CHOICES, question_of
+from vhb_shared.datasets.table import nearest
 from vhb_shared.errors import UserError
 
 _NO_PAIR = PromptPair()
@@ -24,7 +27,8 @@ def render_prompt(task: TaskEntry, sample: Mapping[str, object]) -> tuple[str | 
 
     Args:
         task: with `prompts` resolved to content (`prompt_files.read_prompts`).
-        sample: a row with `question`, `doc_class`, `question_type`, `id`.
+        sample: a row of a run (`variants.RUN_SCHEMA`); its `choices` are as shown. The data set's question is asked
+            with its options below it.
 
     Raises:
         UserError: no prompt for this sample, or a template that fails.
@@ -42,10 +46,10 @@ def render_prompt(task: TaskEntry, sample: Mapping[str, object]) -> tuple[str | 
     rendered_system = _rendered(system, sample) if system is not None else None
     if user is not None:
         return rendered_system, _rendered(user, sample)
-    question = sample.get("question")
+    question = question_of(sample)
     if not question:
         raise UserError(_no_prompt(task, f"sample {sample.get('id')}"))
-    return rendered_system, str(question)
+    return rendered_system, question
 
 
 def check_prompts(task: TaskEntry, samples: pl.LazyFrame) -> None:
@@ -58,22 +62,22 @@ def check_prompts(task: TaskEntry, samples: pl.LazyFrame) -> None:
     Raises:
         UserError: all templates that are wrong; or samples without a prompt, with their number.
     """
-    problems: list[str] = []
-    for text in filter(is_template, _templates(task)):
-        from vhb_shared.datasets.templates import compile_template
-
-        try:
-            compile_template(text)
-        except UserError as error:
-            problems.append(str(error))
+    problems = _template_problems(task, samples)
     if problems:
         named = tuple(f"task {task.name!r}: {problem}" for problem in problems)
         raise UserError(named[0], problems=named)
-    # One sample stands for all of its kind: only these fields decide which prompt is taken.
+    # One sample stands for all of its kind: only these fields decide which prompt is taken, and whether there is one.
+    options = pl.col("choices").list.len().fill_null(0)
     kinds = (
-        samples.with_columns(pl.col("question").fill_null("").eq("").alias("no_question"))
-        .group_by("doc_class", "question_type", "no_question")
-        .agg(pl.len().alias("count"), pl.col("id").first(), pl.col("question").first(), pl.col("index").first())
+        samples.with_columns(
+            (pl.col("question").fill_null("").eq("") & (options == 0)).alias("no_question"),
+            (options > MOST_CHOICES).alias("too_many_options"),
+        )
+        .group_by("doc_class", "question_type", "no_question", "too_many_options")
+        .agg(
+            pl.len().alias("count"),
+            *(pl.col(name).first() for name in ("id", "question", "index", "choices", "fields")),
+        )
         .sort("index")
         .collect()
     )
@@ -93,6 +97,43 @@ def check_prompts(task: TaskEntry, samples: pl.LazyFrame) -> None:
         rest = len(problems) - 20
         more = (f"and {rest} more kinds of sample",) if rest > 0 else ()
         raise UserError(_no_prompt(task, f"{missing} samples"), problems=(*problems[:20], *more))
+
+
+def _template_problems(task: TaskEntry, samples: pl.LazyFrame) -> list[str]:
+    """Templates that cannot be compiled, and names in them that the data set has not."""
+    problems: list[str] = []
+    named: dict[str, str] = {}
+    for text in filter(is_template, _templates(task)):
+        from vhb_shared.datasets.templates import compile_template
+
+        try:
+            named |= dict.fromkeys(compile_template(text).columns, text)
+        except UserError as error:
+            problems.append(str(error))
+    if named:
+        from vhb_shared.datasets.templates import VARIABLES
+
+        columns = _columns(samples)
+        known = (*VARIABLES, *columns)
+        for name in sorted(named.keys() - set(columns)):
+            shown = named[name] if len(named[name]) <= 60 else named[name][:57] + "..."
+            problems.append(
+                f'prompt template {shown!r}: samples have no "{name}"{nearest(name, known)}; there are: '
+                f"{', '.join(known)}"
+            )
+    return problems
+
+
+def _columns(samples: pl.LazyFrame) -> list[str]:
+    """Names of the data set's other columns: those that any of these samples has."""
+
+    def names(column: pl.Series) -> pl.Series:
+        return pl.Series([list(json.loads(row)) for row in column], dtype=pl.List(pl.String))
+
+    found = samples.select("fields").drop_nulls().select(
+        pl.col("fields").map_batches(names, return_dtype=pl.List(pl.String), is_elementwise=True)
+    )  # fmt: skip
+    return sorted(found.explode("fields").unique().drop_nulls().collect(engine="streaming").to_series())
 
 
 def is_template(text: str) -> bool:

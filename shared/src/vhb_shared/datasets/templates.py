@@ -1,17 +1,19 @@
 """Prompt templates: a small part of Jinja2 over a sample's fields, whose cost and output are bounded by its form."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 from jinja2 import StrictUndefined, Template, TemplateError, nodes
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from vhb_shared.datasets.table import nearest
+from vhb_shared.datasets.options import choices_of, option_lines, question_of
 from vhb_shared.errors import UserError
 
-VARIABLES = ("question", "doc_class", "question_type", "id")
-"""Fields of a sample that a template may name; a missing one is an empty text."""
+VARIABLES = ("question", "doc_class", "question_type", "id", "choices", "options", "fields")
+"""What every sample has; other names are columns of the data set. What is missing is an empty text."""
 MAX_PROMPT_CHARS = 1_000_000
 
 _FILTERS = ("upper", "lower", "trim", "title", "capitalize", "default", "replace", "truncate", "length", "string")
@@ -60,12 +62,28 @@ def _replace(text: object, old: object, new: object) -> str:
     return whole.replace(before, after)
 
 
+class _Fields(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A template that may be used."""
+
+    template: Template
+    columns: frozenset[str]
+    """Columns of the data set that it names, beside what every sample has."""
+    places_options: bool
+    """Whether it says itself where the options of a multiple-choice question go."""
+
+
 @lru_cache(maxsize=4096)
-def compile_template(text: str) -> Template:
-    """Compiles a prompt once.
+def compile_template(text: str) -> Compiled:
+    """Compiles a prompt once. Whether a data set has the columns it names is for the caller to check.
 
     Raises:
-        UserError: a syntax error, a variable that samples do not have, or an expression that is not allowed.
+        UserError: a syntax error, or an expression that is not allowed.
     """
     environment = _Environment()
     shown = text if len(text) <= 60 else text[:57] + "..."
@@ -83,12 +101,14 @@ def compile_template(text: str) -> Template:
                     f"{where}, line {node.lineno}: `{kind}` is not allowed; use {{{{ variable }}}}, "
                     f"{{% if %}} and the filters {', '.join(_FILTERS)}"
                 )
-        for name in sorted(find_undeclared_variables(tree)):
-            if name not in VARIABLES:
-                raise UserError(
-                    f'{where}: samples have no "{name}"{nearest(name, VARIABLES)}; there are: {", ".join(VARIABLES)}'
-                )
-        return environment.from_string(tree)
+        names = find_undeclared_variables(tree)
+        subscripts = {
+            node.arg.value
+            for node in tree.find_all(nodes.Getitem)
+            if isinstance(node.node, nodes.Name) and node.node.name == "fields" and isinstance(node.arg, nodes.Const)
+        }
+        columns = {name for name in names if name not in VARIABLES} | {str(name) for name in subscripts}
+        return Compiled(environment.from_string(tree), frozenset(columns), bool(names & {"choices", "options"}))
     except TemplateError as error:
         line = getattr(error, "lineno", None)
         place = f", line {line}" if line else ""
@@ -105,14 +125,31 @@ def render_template(text: str, sample: Mapping[str, object]) -> str:
     Raises:
         UserError: as `compile_template`; or the expression fails on this sample; or the result is too long.
     """
-    template = compile_template(text)
-    fields = {name: "" if sample.get(name) is None else str(sample[name]) for name in VARIABLES}
+    compiled = compile_template(text)
     try:
-        result = template.render(fields)
+        result = compiled.template.render(_variables(compiled, sample))
     except UserError:
         raise
     except Exception as error:  # whatever an expression does with this sample's text
-        raise UserError(f"prompt template {text[:60]!r} fails on sample {fields['id']}: {error}") from error
+        raise UserError(f"prompt template {text[:60]!r} fails on sample {sample.get('id')}: {error}") from error
     if len(result) > MAX_PROMPT_CHARS:
         raise UserError(f"prompt template {text[:60]!r}: more than {MAX_PROMPT_CHARS} characters; shorten it")
     return result
+
+
+def _variables(compiled: Compiled, sample: Mapping[str, object]) -> dict[str, object]:
+    fields = _Fields(_columns(sample))
+    variables: dict[str, object] = {name: fields[name] for name in compiled.columns if name not in VARIABLES}
+    for name in ("question", "doc_class", "question_type", "id"):
+        variables[name] = "" if sample.get(name) is None else str(sample[name])
+    choices = choices_of(sample)
+    variables |= {"choices": choices, "options": option_lines(choices), "fields": fields}
+    if not compiled.places_options:
+        # A multiple-choice question without its options cannot be answered: they belong to it.
+        variables["question"] = question_of(sample)
+    return variables
+
+
+def _columns(sample: Mapping[str, object]) -> dict[str, str]:
+    stored = sample.get("fields")
+    return json.loads(stored) if isinstance(stored, str) and stored else {}

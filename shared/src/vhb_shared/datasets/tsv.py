@@ -22,7 +22,7 @@ _LONGEST_INDEX = 64
 class TsvReader(DatasetReader):
     """The sample id is the row's `index` (answers made by VLMEvalKit join on it), else the 0-based row number.
 
-    Options in columns A, B, ... and a `hint` become part of the question. `category` is the document class,
+    Columns A, B, ... are the options; a `hint` becomes part of the question. `category` is the document class,
     `l2-category` the question type, unless there are columns of these names. A list of answers is a list of references.
     """
 
@@ -82,6 +82,10 @@ def _sample(number: int, row: TableRow, path: Path, root: str, shared: Mapping[s
     except ImageProblem as problem:
         return bad(column, str(problem))
     answer = row.cells.get("answer")
+    try:
+        choices = _choices(cells)
+    except ValueError as problem:
+        return bad(None, str(problem))
     return Sample(
         index=number,
         id=index or str(number),
@@ -94,6 +98,7 @@ def _sample(number: int, row: TableRow, path: Path, root: str, shared: Mapping[s
         question_type=cells.get("question_type") or cells.get("l2-category") or None,
         answer_bbox=cells.get("answer_bbox") or None,
         data_index=index or None,
+        choices=choices,
     )
 
 
@@ -124,5 +129,17 @@ def _beside(cells: Mapping[str, str], path: Path, root: str) -> tuple[ImageSourc
 def _question(cells: Mapping[str, str]) -> str | None:
     parts = [f"Hint: {cells['hint']}"] if cells.get("hint") else []
     parts += [cells["question"]] if cells.get("question") else []
-    parts += [f"{letter}. {cells[letter]}" for letter in string.ascii_uppercase if cells.get(letter)]
     return "\n".join(parts) or None
+
+
+def _choices(cells: Mapping[str, str]) -> tuple[str, ...]:
+    """The options, in the order of their letters.
+
+    Raises:
+        ValueError: one is missing between others, so that those after it would get other letters.
+    """
+    filled = [letter for letter in string.ascii_uppercase if cells.get(letter)]
+    if "".join(filled) != string.ascii_uppercase[: len(filled)]:
+        missing = next(letter for letter in string.ascii_uppercase if not cells.get(letter))
+        raise ValueError(f"expected options without a gap, {missing} is empty and {filled[-1]} is not")
+    return tuple(cells[letter] for letter in filled)

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vhb_shared.contracts.job import JobSpec, ModelEntry, RunEntry, TaskEntry
+from vhb_shared.contracts.asking import SAME
+from vhb_shared.contracts.job import JobSpec, ModelEntry, PromptSet, RunEntry, TaskEntry
 from vhb_shared.datasets.pin import PINNED, pin_dataset
-from vhb_shared.datasets.prompt_files import read_prompts
+from vhb_shared.datasets.prompt_files import read_prompts, read_system_prompt, with_system_files
 from vhb_shared.documents.base import Document
 from vhb_shared.documents.read import read_document
 from vhb_shared.errors import UserError
@@ -26,7 +27,7 @@ async def bundle_job(
     """The same job, understood by a scheduler that sees nothing but object storage. Doing it twice changes nothing.
 
     Models and tasks are the registry's where the job names them; data sets become `sha256:<digest>`; prompt
-    collections and response schemas become their content; files of answers become `key:<key>`.
+    collections, system prompts and response schemas become their content; files of answers become `key:<key>`.
 
     Args:
         loaded: a validated job and where its paths start.
@@ -75,8 +76,13 @@ class _Bundle:
     async def _task(self, entry: TaskEntry) -> TaskEntry:
         task = await asyncio.to_thread(self._registry.resolve_task, entry)
         changes: dict[str, Any] = {"dataset": await self._dataset(task.dataset or "")}
-        if isinstance(task.prompts, str):
-            changes["prompts"] = await asyncio.to_thread(read_prompts, self._path(task.prompts, "prompts", task))
+        if task.few_shot is not None and task.few_shot.dataset != SAME:
+            pinned = await self._dataset(task.few_shot.dataset)
+            changes["few_shot"] = task.few_shot.model_copy(update={"dataset": pinned})
+        if task.system_prompt is not None and self._base is not None:  # else it was read before
+            changes["system_prompt"] = await asyncio.to_thread(read_system_prompt, task.system_prompt, self._base)
+        if task.prompts is not None:
+            changes["prompts"] = await self._prompts(task.prompts, "prompts", task)
         if isinstance(task.response_schema, str):
             path = self._path(task.response_schema, "response_schema", task)
             changes["response_schema"] = await asyncio.to_thread(_read_schema, path)
@@ -85,6 +91,11 @@ class _Bundle:
         if task.answers is not None:
             changes["answers"] = await self._stored_answers(task.answers)
         return task.model_copy(update=changes)
+
+    async def _prompts(self, prompts: str | PromptSet, field: str, task: TaskEntry) -> PromptSet:
+        if isinstance(prompts, str):
+            return await asyncio.to_thread(read_prompts, self._path(prompts, field, task))
+        return prompts if self._base is None else await asyncio.to_thread(with_system_files, prompts, self._base)
 
     async def _run(self, run: RunEntry) -> RunEntry:
         if run.answers is None:

@@ -10,9 +10,11 @@ import polars as pl
 from vhb_shared.contracts.backend_id import backend_id
 from vhb_shared.contracts.job import JobSpec, ModelEntry, TaskEntry
 from vhb_shared.contracts.plan import DatasetRef, RunSpec
+from vhb_shared.datasets.few_shot import Examples, examples_digest
 from vhb_shared.datasets.pin import PINNED, load_pinned
 from vhb_shared.datasets.prompts import check_prompts
-from vhb_shared.datasets.selection import select_samples
+from vhb_shared.datasets.selection import count_rows, select_samples
+from vhb_shared.datasets.variants import check_variants
 from vhb_shared.errors import UserError
 from vhb_shared.jobs.runs import STORED_KEY, STORED_RUN, MeantRun, meant_runs, run_id_of
 from vhb_shared.store import layout
@@ -34,7 +36,8 @@ async def expand_job(spec: JobSpec, job_id: str, store: ObjectStore) -> tuple[Ru
 
     Raises:
         UserError: a filter that leaves no samples (the classes there are get named), samples without a prompt, a
-            template that is malformed; `problems` holds all of them.
+            template that is malformed, samples that cannot be asked as often or as shuffled as the task says, examples
+            that are not there; `problems` holds all of them.
         Unavailable: storage does not answer.
     """
     models = {model.name: model for model in spec.models}
@@ -105,13 +108,19 @@ class _Counts:
         ref = await load_pinned(task.dataset.removeprefix(PINNED), self._store)
         samples = await self._cache.path(layout.dataset_samples(ref.digest))
         self.of[task.name] = (ref, await asyncio.to_thread(_counted, task, samples, ref, prompts))
+        if prompts and task.few_shot is not None:
+            digest = examples_digest(task.few_shot, ref.digest)
+            await load_pinned(digest, self._store)
+            examples = await self._cache.path(layout.dataset_samples(digest))
+            await asyncio.to_thread(Examples, task, ref.digest, examples)
 
 
 def _counted(task: TaskEntry, samples: Path, ref: DatasetRef, prompts: bool) -> int:
     selected = select_samples(samples, task.filter, task.limit)
-    count = int(selected.select(pl.len()).collect().item())
+    count = count_rows(selected, task)
     if count == 0:
         raise UserError(_nothing_left(task, samples, ref))
+    check_variants(task, selected)
     if prompts:
         check_prompts(task, selected)
     return count

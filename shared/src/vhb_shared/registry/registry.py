@@ -15,8 +15,10 @@ from vhb_shared.settings import RegistrySettings
 
 E = TypeVar("E")
 BUILT_IN = Path(__file__).with_name("builtin")
-_DATA_FIELDS = {"name", "dataset", "filter", "limit", "answers", "description"}
-"""What an entry may say of its data without saying what is asked of them."""
+_DATA_FIELDS = {
+    "name", "dataset", "filter", "limit", "answers", "description", "epochs", "circular", "shuffle_options", "few_shot",
+}  # fmt: skip
+"""What an entry may say of its data, and how often and beside what they are asked, without saying what is asked."""
 
 
 class Registry:

@@ -192,6 +192,8 @@ class StandIn:
     def _text(self, asked: Asked, rule: Rule | None) -> str:
         if rule and rule.text is not None:
             return rule.text
+        if self.behaviour.echo:
+            return asked.echo
         for name in (*asked.images, asked.text):
             if name in self.behaviour.answers:
                 return self.behaviour.answers[name]
@@ -236,6 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--no-usage", action="store_true")
     parser.add_argument("--no-done", action="store_true", help="end streams without [DONE]")
     parser.add_argument("--answers", type=Path, help="JSON file: image sha256 or text -> answer")
+    parser.add_argument("--echo", action="store_true", help="answer with what was asked, as JSON")
     parser.add_argument("--log", type=Path, help="one JSON line per request; counts survive a restart")
     parser.add_argument(
         "--rule", action="append", type=json.loads, default=[], metavar="JSON",
@@ -253,6 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         usage=not options.no_usage,
         done=not options.no_done,
         answers=json.loads(options.answers.read_text()) if options.answers else {},
+        echo=options.echo,
         rules=[Rule(**rule) for rule in options.rule],
     )
     try:

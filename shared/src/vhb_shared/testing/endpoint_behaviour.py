@@ -52,6 +52,9 @@ class Behaviour:
     """Answers streaming requests with one JSON object, as some servers do."""
     answers: dict[str, str] = field(default_factory=dict)
     """Answers by image sha256 or by text, instead of made-up ones."""
+    echo: bool = False
+    """Answers with what was asked, as JSON: `messages`, each `[role, part, ...]` with `sha256:...` for an image, and
+    `seed`."""
     rules: list[Rule] = field(default_factory=list)
     """The first that matches counts."""
 
@@ -66,6 +69,8 @@ class Asked:
     stream: bool
     wants_usage: bool
     model: str
+    echo: str
+    """The request in short, see `Behaviour.echo`."""
 
     @property
     def key(self) -> str:
@@ -107,15 +112,19 @@ def read_request(body: bytes) -> Asked:
     request: dict[str, Any] = json.loads(body)
     texts: list[str] = []
     images: list[str] = []
+    messages: list[list[str]] = []
     for message in request["messages"]:
         content = message["content"]
         parts: list[dict[str, Any]] = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        messages.append([message["role"]])
         for part in parts:
             if part["type"] == "text":
                 texts.append(part["text"])
+                messages[-1].append(part["text"])
             else:
                 encoded = part["image_url"]["url"].partition(";base64,")[2]
                 images.append(hashlib.sha256(base64.b64decode(encoded, validate=True)).hexdigest())
+                messages[-1].append(f"sha256:{images[-1]}")
     options = request.get("stream_options") or {}
     return Asked(
         text="\n".join(texts),
@@ -123,6 +132,7 @@ def read_request(body: bytes) -> Asked:
         stream=bool(request.get("stream")),
         wants_usage=bool(options.get("include_usage")),
         model=request["model"],
+        echo=json.dumps({"messages": messages, "seed": request.get("seed")}, ensure_ascii=False),
     )
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ def endpoint_process() -> Iterator[EndpointProcess]:
 def endpoint(endpoint_process: EndpointProcess) -> EndpointProcess:
     endpoint_process.control(
         reset=True, delay_ms=0, chunks=4, chunk_delay_ms=0, api_key=None, usage=True, done=True,
-        ignore_stream=False, answers={}, rules=[], models=["stand-in"],
+        ignore_stream=False, answers={}, echo=False, rules=[], models=["stand-in"],
     )  # fmt: skip
     return endpoint_process
 
@@ -104,18 +104,27 @@ class Desk:
         )
 
     @staticmethod
-    def run(dataset: DatasetRef, *, shard_size: int = 64, stream: bool = True, **model: Any) -> RunSpec:
+    def run(
+        dataset: DatasetRef,
+        *,
+        shard_size: int = 64,
+        stream: bool = True,
+        samples: int | None = None,
+        task: Mapping[str, Any] | None = None,
+        **model: Any,
+    ) -> RunSpec:
+        samples = samples or dataset.samples
         model = {"retries": Retries(max_attempts=3, max_wait_s=0.2), "generation": Generation()} | model
         return RunSpec(
             job_id="job",
             run_id="run",
             name="m__t",
             model=ModelEntry(name="stand-in", backend="openai", stream=stream, **model),
-            task=TaskEntry(name="t"),
+            task=TaskEntry(name="t", **task or {}),
             dataset=dataset,
-            samples=dataset.samples,
+            samples=samples,
             shard_size=shard_size,
-            shards=-(-dataset.samples // shard_size),
+            shards=-(-samples // shard_size),
             backend_id="b",
             stages=("inference",),
             results_run_id="run",

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from vhb_inference_agent.runner.parts import decode_part, encode_part
-from vhb_inference_agent.runner.questions import shard_questions
+from vhb_inference_agent.runner.questions import RunFiles, shard_questions
 from vhb_inference_agent.runner.reuse import KnownAnswers
 from vhb_shared.contracts.job import Generation
 from vhb_shared.reuse.index import encode_index, part_rows
@@ -142,7 +142,7 @@ async def test_rows_that_break_the_contract_are_asked_again(desk, endpoint) -> N
     """A part whose name fits its content, written by somebody else."""
     run = desk.run(await store_samples(desk.store, 12))
     samples = await ObjectCache(desk.store, desk.state_dir / "cache").path(layout.dataset_samples(run.dataset.digest))
-    questions = shard_questions(samples, run, 0)
+    questions = shard_questions(RunFiles(samples), run, 0)
     table = pl.DataFrame(
         {
             "index": pl.Series([0, 1], dtype=pl.UInt32),

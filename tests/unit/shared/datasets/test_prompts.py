@@ -98,7 +98,6 @@ def test_a_missing_field_is_an_empty_text() -> None:
 @pytest.mark.parametrize(
     ("template", "said"),
     [
-        ("{{ docclass }}", r'no "docclass"; did you mean "doc_class"'),
         ("{{ question", "line 1"),
         ("one\n{% if id %}", "line 2"),
         ("{% for c in question %}{{ c }}{% endfor %}", "`for` is not allowed"),
@@ -128,8 +127,12 @@ def frame(*rows: tuple[str | None, str | None, str | None]) -> pl.LazyFrame:
         {"index": n, "id": str(n), "question": question, "doc_class": doc_class, "question_type": kind}
         for n, (question, doc_class, kind) in enumerate(rows)
     ]
-    schema = {name: SAMPLE_SCHEMA[name] for name in ("index", "id", "question", "doc_class", "question_type")}
-    return pl.DataFrame(records, schema=schema).lazy()
+    return whole(records)
+
+
+def whole(records: list[dict[str, object]]) -> pl.LazyFrame:
+    """Rows with every column of a data set."""
+    return pl.DataFrame([dict.fromkeys(SAMPLE_SCHEMA) | record for record in records], schema=SAMPLE_SCHEMA).lazy()
 
 
 def test_check_names_the_kinds_without_a_prompt() -> None:
@@ -148,6 +151,57 @@ def test_check_finds_every_wrong_template_even_one_that_no_sample_needs() -> Non
     with pytest.raises(UserError) as caught:
         check_prompts(task(prompts=prompts), frame(("q", "c", "z")))
     assert len(caught.value.problems) == 2
+
+
+CHOICE = SAMPLE | {"question": "Какой цвет?", "choices": ["синий", "красный"]}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        (None, "Какой цвет?\nA. синий\nB. красный"),
+        ("{{ question }} Буква?", "Какой цвет?\nA. синий\nB. красный Буква?"),
+        ("{{ question }}\n--\n{{ options }}", "Какой цвет?\n--\nA. синий\nB. красный"),
+        ("{{ question }} {{ choices[1] }} из {{ choices|length }}", "Какой цвет? красный из 2"),
+        ("Опиши.", "Опиши."),
+    ],
+)
+def test_options_are_sent_once(prompt: str | None, expected: str) -> None:
+    assert render_prompt(task(prompt=prompt), CHOICE)[1] == expected
+
+
+def test_options_alone_are_a_question() -> None:
+    assert render_prompt(task(), CHOICE | {"question": None})[1] == "A. синий\nB. красный"
+    check_prompts(task(), whole([{"index": 0, "id": "0", "choices": ["a", "b"]}]))
+
+
+def test_more_options_than_letters_are_found_before_anything_runs() -> None:
+    rows = whole([{"index": 0, "id": "0", "question": "q", "choices": [str(n) for n in range(27)]}])
+    with pytest.raises(UserError, match="27 options; at most 26"):
+        check_prompts(task(), rows)
+    check_prompts(task(prompt="Read."), rows)
+
+
+def test_columns_of_the_data_set_can_be_named() -> None:
+    with_columns = SAMPLE | {"fields": json.dumps({"language": "ru", "l2-category": "цвет"}, ensure_ascii=False)}
+    prompt = "{{ language }}/{{ fields['l2-category'] }}/{{ id }}"
+    assert render_prompt(task(prompt=prompt), with_columns)[1] == "ru/цвет/7"
+    assert render_prompt(task(prompt=prompt), SAMPLE)[1] == "//7"  # a sample without them
+    hostile = SAMPLE | {"fields": json.dumps({"language": "{{ id }}"})}
+    assert render_prompt(task(prompt="{{ language }}"), hostile)[1] == "{{ id }}"
+
+
+def test_names_that_no_sample_has_are_found_before_anything_runs() -> None:
+    rows = whole([{"index": n, "id": str(n), "question": "q", "fields": given} for n, given in
+                  enumerate((None, '{"language": "ru"}'))])  # fmt: skip
+    check_prompts(task(prompt="{{ language }} {{ fields['language'] }}"), rows)
+    for prompt, said in (
+        ("{{ docclass }}", 'no "docclass"; did you mean "doc_class"?; there are: .*language'),
+        ("{{ languages }}", 'no "languages"; did you mean "language"'),
+        ("{{ fields['l2'] }}", 'no "l2"'),
+    ):
+        with pytest.raises(UserError, match=said.replace("?", r"\?")):
+            check_prompts(task(prompt=prompt), rows)
 
 
 def test_collection_of_the_earlier_tool(tmp_path: Path) -> None:
@@ -222,6 +276,18 @@ def test_bad_collections(tmp_path: Path, name: str, content: str, said: str) -> 
     (tmp_path / name).write_bytes(content.encode("utf-8", "surrogateescape"))
     with pytest.raises(UserError, match=said):
         read_prompts(tmp_path / name)
+
+
+def test_system_prompts_of_a_collection_may_be_files(tmp_path: Path) -> None:
+    (tmp_path / "exact.txt").write_text("Один.\nДва.\n", encoding="utf-8")
+    path = tmp_path / "p.yaml"
+    path.write_text("by_class: {a: {system_prompt: exact.txt}}\nsystem_prompt: Общий.\n", encoding="utf-8")
+    prompts = read_prompts(path)
+    assert prompts.by_class["a"].system_prompt == "Один.\nДва.\n"
+    assert prompts.system_prompt == "Общий."
+    path.write_text("fixed_system_prompt: absent.txt\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r'"absent\.txt" is not there'):
+        read_prompts(path)
 
 
 def test_system_prompt_is_the_whole_file(tmp_path: Path) -> None:

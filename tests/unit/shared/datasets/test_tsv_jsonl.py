@@ -84,7 +84,8 @@ async def test_tsv_options_become_part_of_the_question(tmp_path: Path, store) ->
     header = ["index", "image", "hint", "question", "A", "B", "C", "answer"]
     path = write_tsv(tmp_path / "mcq.tsv", header, ["0", b64(png(1)), "Look.", "Which?", "кот", "пёс", "", "A"])
     (row,) = await pinned(path, store)
-    assert row["question"] == "Hint: Look.\nWhich?\nA. кот\nB. пёс"
+    assert row["question"] == "Hint: Look.\nWhich?"
+    assert row["choices"] == ["кот", "пёс"]
     assert row["references"] == ["A"]
 
 

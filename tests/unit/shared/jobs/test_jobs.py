@@ -184,6 +184,36 @@ async def test_files_become_content(tmp_path: Path, store: DirectoryStore) -> No
     assert run.task.response_schema == {"type": "object", "properties": {"total": {"type": "number"}}}
 
 
+async def test_system_prompts_are_whole_files(tmp_path: Path, store: DirectoryStore) -> None:
+    documents(tmp_path / "docs")
+    (tmp_path / "exact.txt").write_text("One.\nTwo.\n")
+    pair = {"by_class": {"invoice": {"system_prompt": "exact.txt"}}}
+    tasks = [
+        {"name": "a", "dataset": "./docs", "system_prompt": "exact.txt"},
+        {"name": "b", "dataset": "./docs", "system_prompt": "Read as in exact.txt", "prompts": pair},
+    ]
+    _, (first, second) = await planned(write_job(tmp_path, tasks=tasks), store)
+    assert first.task.system_prompt == "One.\nTwo.\n"
+    assert second.task.system_prompt == "Read as in exact.txt"
+    assert second.task.prompts.by_class["invoice"].system_prompt == "One.\nTwo.\n"  # type: ignore[union-attr]
+
+
+async def test_samples_asked_several_times(tmp_path: Path, store: DirectoryStore) -> None:
+    documents(tmp_path / "docs")
+    documents(tmp_path / "shown", 2)
+    task = {"name": "t", "dataset": "./docs", "epochs": 3, "limit": 3, "few_shot": {"dataset": "./shown", "count": 2}}
+    _, (run,) = await planned(write_job(tmp_path, tasks=[task], shard_size=4), store)
+    assert (run.samples, run.shards) == (9, 3)
+    assert run.task.few_shot is not None and run.task.few_shot.dataset.startswith("sha256:")
+
+
+async def test_a_registered_task_can_be_asked_several_times(tmp_path: Path, store: DirectoryStore) -> None:
+    documents(tmp_path / "docs")
+    task = {"name": "read-page", "dataset": "./docs", "epochs": 2}
+    _, (run,) = await planned(write_job(tmp_path, tasks=[task]), store)
+    assert run.samples == 10 and run.task.metrics and run.task.prompt
+
+
 async def test_stored_answers(tmp_path: Path, store: DirectoryStore) -> None:
     documents(tmp_path / "docs", 2)
     (tmp_path / "theirs.csv").write_text("id;model_answer\n0;text 0\n1;nothing\n")
@@ -217,6 +247,13 @@ async def test_stored_answers(tmp_path: Path, store: DirectoryStore) -> None:
         ({"dataset": "./docs", "filter": {"doc_class": "letter"}}, "(there are: 'invoice', 'receipt')"),
         ({"dataset": "./docs", "filter": {"question_type": ["x"]}}, "question_type 'x' (there are: 'kind')"),
         ({"dataset": "./docs", "prompt": "{{ unclosed"}, "task 't': prompt template"),
+        ({"dataset": "./docs", "prompt": "{{ langauge }}"}, 'samples have no "langauge"'),
+        ({"dataset": "./docs", "system_prompt": "no.txt"}, 'system prompt file "no.txt" is not there'),
+        ({"dataset": "./docs", "circular": True}, "`circular` moves the options of multiple-choice questions"),
+        ({"dataset": "./docs", "shuffle_options": {}}, "`shuffle_options` moves the options"),
+        ({"dataset": "./docs", "few_shot": {"ids": ["9"]}}, "task 't': `few_shot` names sample '9'"),
+        ({"dataset": "./docs", "few_shot": {"count": 5}}, "draws 5 examples, and only 4 other samples"),
+        ({"dataset": "./docs", "few_shot": {"dataset": "./nowhere", "count": 5}}, "nowhere"),
     ],
 )
 async def test_what_the_data_refuse(tmp_path: Path, store: DirectoryStore, task: dict[str, Any], expected: str) -> None:

@@ -47,6 +47,11 @@ class Prompt:
     messages: tuple[Message, ...]
 
     @property
+    def question(self) -> "Prompt":
+        """The last message of the user alone, without the turns before it and the system prompt."""
+        return Prompt(tuple(message for message in self.messages if message.role == "user")[-1:])
+
+    @property
     def images(self) -> tuple[ImageInput, ...]:
         """All images, first to last."""
         return tuple(part for message in self.messages for part in message.parts if isinstance(part, ImageInput))

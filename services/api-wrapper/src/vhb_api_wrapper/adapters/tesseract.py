@@ -69,9 +69,10 @@ class TesseractAdapter(Adapter[TesseractOptions]):
 
     def generate(self, prompt: Prompt, parameters: Parameters, emit: Emit) -> Generation:
         """Raises `UnsupportedInput` without an image, `InvalidImage` for one that does not decode."""
-        if not prompt.images:
+        images = prompt.question.images  # what stands before it are examples for those who learn
+        if not images:
             raise UnsupportedInput("tesseract reads images, and the request has none; add an image_url part.")
-        text = "\n".join(filter(None, (self._read(image.rgb()) for image in prompt.images)))
+        text = "\n".join(filter(None, (self._read(image.rgb()) for image in images)))
         return Generation(text, prompt_tokens=0, completion_tokens=len(text.split()))
 
     def default_workers(self) -> int:

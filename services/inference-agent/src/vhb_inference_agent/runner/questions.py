@@ -4,20 +4,25 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import polars as pl
 
 from vhb_inference_agent.runner.failures import RequestFailed
 from vhb_inference_agent.runner.fingerprint import request_fingerprint
+from vhb_inference_agent.runner.media import LocalCopies
 from vhb_shared.contracts.job import ModelEntry
 from vhb_shared.contracts.plan import RunSpec
+from vhb_shared.datasets.few_shot import Example, Examples, examples_digest
 from vhb_shared.datasets.prompts import render_prompt
 from vhb_shared.datasets.selection import shard_samples
 from vhb_shared.errors import UserError
+from vhb_shared.store import layout
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One sample, rendered."""
+    """One row of a run, rendered."""
 
     index: int
     id: str
@@ -28,30 +33,83 @@ class Question:
     fingerprint: str | None
     problem: str | None = None
     """Why it cannot be asked."""
+    turns: tuple[Example, ...] = ()
+    """Solved examples before the question."""
+    epoch: int = 0
+    """How often it was asked before."""
 
 
-def shard_questions(samples: Path, run: RunSpec, shard: int) -> list[Question]:
-    """The questions of one shard, in data set order. Blocks: reads a file and renders templates.
+class RunFiles(NamedTuple):
+    """What the questions of a run are made of, as local files."""
+
+    samples: Path
+    """samples.parquet of the run's data set."""
+    examples: Path | None = None
+    """That of the few-shot examples, where there are any."""
+
+
+async def run_files(run: RunSpec, copies: LocalCopies) -> RunFiles:
+    """Fetches what is not here yet.
+
+    Raises:
+        NotFound, Unavailable, Damaged: as `LocalCopies.path`.
+    """
+    samples = await copies.path(layout.dataset_samples(run.dataset.digest))
+    digest = turns_digest(run)
+    return RunFiles(samples, None if digest is None else await copies.path(layout.dataset_samples(digest)))
+
+
+def turns_digest(run: RunSpec) -> str | None:
+    """The data set that the images of few-shot examples are in; None without any."""
+    few_shot = run.task.few_shot
+    return None if few_shot is None else examples_digest(few_shot, run.dataset.digest)
+
+
+def shard_questions(files: RunFiles, run: RunSpec, shard: int) -> list[Question]:
+    """The questions of one shard, in data set order. Blocks: reads files and renders templates.
 
     Args:
-        samples: local copy of the data set's samples.parquet.
+        files: from `run_files`.
         run: the resolved run.
-        shard: which slice of the run's samples.
+        shard: which slice of the run's rows.
     """
-    return [_question(run, row) for row in shard_samples(samples, run, shard).iter_rows(named=True)]
+    return questions(files, run, shard_samples(files.samples, run, shard))
 
 
-def _question(run: RunSpec, row: Mapping[str, Any]) -> Question:
+def questions(files: RunFiles, run: RunSpec, rows: pl.DataFrame) -> list[Question]:
+    """The questions of some rows of a run (`variants.RUN_SCHEMA`). Blocks."""
+    try:
+        examples = None
+        if files.examples is not None:
+            examples = Examples(run.task, run.dataset.digest, files.examples)
+    except UserError as error:
+        return [_not_asked(row, None, str(error)) for row in rows.iter_rows(named=True)]
+    return [_question(run, row, examples) for row in rows.iter_rows(named=True)]
+
+
+def _question(run: RunSpec, row: Mapping[str, Any], examples: Examples | None) -> Question:
     images = tuple(row["images"] or ())
     try:
         system, text = render_prompt(run.task, row)
     except UserError as error:
-        return Question(row["index"], row["id"], None, "", images, None, problem=str(error))
+        return _not_asked(row, None, str(error))
     if not text.strip() and not images:
-        problem = "the sample has neither a question nor an image; give the task a prompt"
-        return Question(row["index"], row["id"], system, text, images, None, problem=problem)
-    fingerprint = request_fingerprint(run.model, system, text, images, response_schema(run))
-    return Question(row["index"], row["id"], system, text, images, fingerprint)
+        return _not_asked(row, system, "the sample has neither a question nor an image; give the task a prompt")
+    turns = examples.before(row["sample"]) if examples is not None else ()
+    fingerprint = request_fingerprint(
+        run.model,
+        system,
+        text,
+        images,
+        response_schema(run),
+        turns=[(turn.text, turn.images, turn.answer) for turn in turns],
+        epoch=row["epoch"],
+    )
+    return Question(row["index"], row["id"], system, text, images, fingerprint, turns=turns, epoch=row["epoch"])
+
+
+def _not_asked(row: Mapping[str, Any], system: str | None, problem: str) -> Question:
+    return Question(row["index"], row["id"], system, "", tuple(row["images"] or ()), None, problem=problem)
 
 
 def response_schema(run: RunSpec) -> dict[str, Any] | None:
@@ -85,6 +143,12 @@ def request_parameters(model: ModelEntry, schema: dict[str, Any] | None) -> dict
     return parameters
 
 
+def epoch_parameters(parameters: Mapping[str, Any], epoch: int) -> Mapping[str, Any]:
+    """The parameters of a repetition: another seed, where there is one, or a server would say the same again."""
+    seed = parameters.get("seed")
+    return {**parameters, "seed": seed + epoch} if epoch and isinstance(seed, int) else parameters
+
+
 def is_closed(schema: Any) -> bool:
     """Whether every object in a JSON Schema requires all its properties and allows no others.
 
@@ -105,26 +169,43 @@ def is_closed(schema: Any) -> bool:
 
 
 def request_body(
-    served_model: str, parameters: Mapping[str, Any], question: Question, images: Sequence[bytes]
+    served_model: str,
+    parameters: Mapping[str, Any],
+    question: Question,
+    images: Sequence[bytes],
+    turn_images: Sequence[Sequence[bytes]] = (),
 ) -> bytes:
     """The request as JSON bytes.
 
     Images are spliced in as they are (a data URL needs no escaping): an encoder would copy and scan megabytes per
     request on the event loop.
 
+    Args:
+        served_model: the name that the backend knows.
+        parameters: see `request_parameters`.
+        question: what is asked.
+        images: data URLs of the question's images.
+        turn_images: the same for each of its turns.
+
     Raises:
         RequestFailed: the parameters cannot be written as JSON.
     """
     try:
-        head = _dumps({"model": served_model, **parameters})
+        head = _dumps({"model": served_model, **epoch_parameters(parameters, question.epoch)})
     except (TypeError, ValueError) as error:
         raise RequestFailed("sample", f"generation parameters are not JSON: {error}") from error
+    messages = [_dumps({"role": "system", "content": question.system})] if question.system else []
+    for turn, shown in zip(question.turns, turn_images, strict=True):
+        messages += [_user(turn.text, shown), _dumps({"role": "assistant", "content": turn.answer})]
+    messages.append(_user(question.text, images))
+    return head[:-1] + b',"messages":[' + b",".join(messages) + b"]}"
+
+
+def _user(text: str, images: Sequence[bytes]) -> bytes:
     parts = [b'{"type":"image_url","image_url":{"url":"' + image + b'"}}' for image in images]
-    if question.text:
-        parts.append(_dumps({"type": "text", "text": question.text}))
-    system = _dumps({"role": "system", "content": question.system}) + b"," if question.system else b""
-    user = b'{"role":"user","content":[' + b",".join(parts) + b"]}"
-    return head[:-1] + b',"messages":[' + system + user + b"]}"
+    if text:
+        parts.append(_dumps({"type": "text", "text": text}))
+    return b'{"role":"user","content":[' + b",".join(parts) + b"]}"
 
 
 def _dumps(value: Any) -> bytes:

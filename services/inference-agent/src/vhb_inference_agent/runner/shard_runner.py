@@ -19,7 +19,7 @@ from vhb_inference_agent.runner.parts import completed, decode_part, encode_part
 from vhb_inference_agent.runner.pause import Emit, Pause
 from vhb_inference_agent.runner.prefetch import Prefetch
 from vhb_inference_agent.runner.progress import Progress
-from vhb_inference_agent.runner.questions import Question, shard_questions
+from vhb_inference_agent.runner.questions import Question, run_files, shard_questions
 from vhb_inference_agent.runner.requester import Requester
 from vhb_inference_agent.runner.reuse import KnownAnswers
 from vhb_inference_agent.runner.slots import Slots
@@ -169,12 +169,10 @@ class ShardRunner:
     async def _answer(self, run: RunSpec, work: InferShard, round: int, backlog: ShardBacklog) -> RunShardCompleted:
         started = time.monotonic()
         line = self._slots.line(Owner(work.job_id, work.run_id))
-        samples = await self._pause.until_done(
-            work.job_id,
-            "reading the data set from storage",
-            lambda: self._copies.path(layout.dataset_samples(run.dataset.digest)),
+        files = await self._pause.until_done(
+            work.job_id, "reading the data set from storage", lambda: run_files(run, self._copies)
         )
-        questions = await asyncio.to_thread(shard_questions, samples, run, work.shard)
+        questions = await asyncio.to_thread(shard_questions, files, run, work.shard)
         answers = await self._kept(work, questions)
         async with self._checkpoint(work, round) as checkpoint:
             answers |= _resumed(await checkpoint.load(), questions, answers, round)

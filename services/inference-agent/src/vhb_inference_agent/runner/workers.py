@@ -11,7 +11,13 @@ from vhb_inference_agent.runner.failures import RequestFailed
 from vhb_inference_agent.runner.media import ImageEncoder
 from vhb_inference_agent.runner.outcomes import answer_to, unasked
 from vhb_inference_agent.runner.pause import Pause
-from vhb_inference_agent.runner.questions import Question, request_body, request_parameters, response_schema
+from vhb_inference_agent.runner.questions import (
+    Question,
+    request_body,
+    request_parameters,
+    response_schema,
+    turns_digest,
+)
 from vhb_inference_agent.runner.requester import Requester
 from vhb_inference_agent.runner.slots import Line
 from vhb_shared.contracts.plan import RunSpec
@@ -64,6 +70,7 @@ class Workers:
         self._parameters = backend_adapter(run.model.backend).request_options(
             run.model, request_parameters(run.model, response_schema(run))
         )
+        self._turns_digest = turns_digest(run)
 
     async def answer_all(self, questions: Sequence[Question]) -> None:
         """Returns when every question has its row.
@@ -108,12 +115,13 @@ class Workers:
 
     async def _body(self, question: Question) -> bytes:
         digest = self._run.dataset.digest
+        shown = [(digest, question.images), *((self._turns_digest or digest, turn.images) for turn in question.turns)]
 
-        async def encode() -> list[bytes]:
-            return [await self._images.data_url(digest, name) for name in question.images]
+        async def encode() -> list[list[bytes]]:
+            return [[await self._images.data_url(where, name) for name in names] for where, names in shown]
 
-        images = await self._pause.until_done(self._job_id, "reading images from storage", encode)
-        return request_body(self._backend.endpoint.model, self._parameters, question, images)
+        images, *turn_images = await self._pause.until_done(self._job_id, "reading images from storage", encode)
+        return request_body(self._backend.endpoint.model, self._parameters, question, images, turn_images)
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
