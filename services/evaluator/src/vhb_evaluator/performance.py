@@ -211,7 +211,7 @@ def _missing(found: Mapping[str, Any], run: RunSpec, facts: Mapping[str, Any], u
     absent(("ttft_ms",), "not streamed" if not run.model.stream else "the server did not stream its answers")
     absent(
         ("tpot_ms",),
-        "not streamed" if not run.model.stream else "no answer of two tokens or more came in several pieces, with a count",
+        "no answer of two tokens or more came in several pieces, with a count" if run.model.stream else "not streamed",
     )
     for name in _TOKENS:
         absent((name, f"{name}_per_s"), f"the server says it for {facts[f'{name}_n']} of {n} answers")
