@@ -4,7 +4,7 @@ Such a metric says of each sample what adds up (`Metric.statistics`), and makes 
 (`Metric.group_values`). Only the sums are held in memory: a few numbers for each group.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
@@ -18,9 +18,7 @@ _EXACT = pl.Decimal(38, 18)
 """As in `aggregation`: sums that do not depend on the order of threads."""
 
 
-def with_composite_values(
-    rows: pl.LazyFrame, scores: pl.LazyFrame, labels: Sequence[str], groups: Mapping[str, pl.Expr]
-) -> pl.LazyFrame:
+def with_composite_values(rows: pl.LazyFrame, scores: pl.LazyFrame, groups: Mapping[str, pl.Expr]) -> pl.LazyFrame:
     """Metric rows in which composite metrics have the values of their groups.
 
     The bounds take failed samples in as an empty and as a perfect answer.
@@ -28,12 +26,12 @@ def with_composite_values(
     Args:
         rows: with the columns metric, level, group, value and both bounds.
         scores: columns `SCORE_COLUMNS`.
-        labels: the metrics in them.
         groups: level -> expression of the group over the columns of `scores`; other levels stay as they are.
 
     Raises:
         UserError: a metric is not registered here.
     """
+    labels = scores.select(pl.col("metric").unique(maintain_order=True)).collect()["metric"]
     composite = [label for label in labels if class_from_label(label).composite]
     if not composite:
         return rows
@@ -52,7 +50,7 @@ def with_composite_values(
     )  # fmt: skip
 
 
-def with_ordered_bounds(rows: pl.LazyFrame, labels: Sequence[str]) -> pl.LazyFrame:
+def with_ordered_bounds(rows: pl.DataFrame) -> pl.DataFrame:
     """Metric rows in which no bound is on the wrong side of the value.
 
     An empty answer is not always the worst: a long wrong one has an error rate above 1, and a weighted mean of classes
@@ -60,16 +58,15 @@ def with_ordered_bounds(rows: pl.LazyFrame, labels: Sequence[str]) -> pl.LazyFra
 
     Args:
         rows: with the columns metric, value and both bounds.
-        labels: the metrics in them.
 
     Raises:
         UserError: a metric is not registered here.
     """
-    falling = [label for label in labels if class_from_label(label).direction == "lower"]
+    falling = [label for label in rows["metric"].unique() if class_from_label(label).direction == "lower"]
     lower_is_better = pl.col("metric").is_in(falling)
     value, worst, best = (pl.col(case) for case in _CASES)
     given = worst.is_not_null()
-    low, high = (pl.min_horizontal, pl.max_horizontal)
+    low, high = pl.min_horizontal, pl.max_horizontal
     return rows.with_columns(
         pl.when(given & lower_is_better).then(high(worst, value)).when(given).then(low(worst, value)).alias(_CASES[1]),
         pl.when(given & lower_is_better).then(low(best, value)).when(given).then(high(best, value)).alias(_CASES[2]),

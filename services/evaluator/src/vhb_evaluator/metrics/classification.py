@@ -99,10 +99,10 @@ class Classification(Metric):
         else:
             table = pairs.select("row", pl.col("choices").alias("class")).explode("class").drop_nulls().unique()
             if table["row"].n_unique() < pairs.height:
-                found = pairs["raw_references"].explode().unique().sort().head(_SHOWN).to_list()
+                found = ", ".join(map(repr, pairs["raw_references"].explode().unique().sort().head(_SHOWN)))
                 raise UserError(
                     f"{self.name} has to know the classes, and some samples have no choices: write "
-                    f"{{name: {self.name}, options: {{classes: [...]}}}}; the references are {', '.join(map(repr, found))}"
+                    f"{{name: {self.name}, options: {{classes: [...]}}}}; the references are {found}"
                 )
         table = table.with_columns(key(normalised(pl.col("class"), self.normalised_by)).alias("key"))
         on = [name for name in ("row", "key") if name in table.columns]
