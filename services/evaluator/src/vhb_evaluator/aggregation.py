@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import polars as pl
 
-from vhb_evaluator.composite import with_composite_values
+from vhb_evaluator.composite import with_composite_values, with_ordered_bounds
 from vhb_evaluator.intervals import with_intervals
 from vhb_evaluator.metrics.registry import higher_is_better
 from vhb_evaluator.scoring import ratio
@@ -56,8 +56,9 @@ def aggregate_lazily(
     value = sum(numerator) / sum(denominator) over the scored samples: the pooled value of a pooled metric, the mean
     of any other (its denominators are 1). `n` counts all samples of the group, `n_scored` those in the value,
     `n_failed` those failed or withdrawn; the rest had no reference. `value_if_failed_worst` and `..._best` take the
-    failed ones in as an empty and as a perfect answer; samples without reference stay out. A group in which nothing
-    was scored has no value. `ci_low` and `ci_high` are the interval of the value (`intervals`), not in `by_id`.
+    failed ones in as an empty and as a perfect answer, and are never on the wrong side of the value; samples without
+    reference stay out. A group in which nothing was scored has no value. `ci_low` and `ci_high` are the interval of the
+    value (`intervals`), not in `by_id`.
 
     Args:
         scores: columns `SCORE_COLUMNS` and `columns`, ordered by index, then metric.
@@ -75,7 +76,8 @@ def aggregate_lazily(
     # An id names one sample, so that level needs no grouping, and its rows, as many as samples, can stream through.
     by_id = used.select(*_KEYS, pl.lit(BY_ID).alias("level"), pl.col("id").alias("group"), *_measures(single=True))
     levels = pl.concat([_values(_level(used, level, group)).collect() for level, group in groups.items()])
-    grouped = with_composite_values(levels.lazy(), scores, groups).select(levels.columns).collect()
+    composed = with_composite_values(levels.lazy(), scores, groups).select(levels.columns).collect()
+    grouped = with_ordered_bounds(composed)
     nothing = pl.lit(None, dtype=pl.Float64)
     rows = pl.concat(
         [

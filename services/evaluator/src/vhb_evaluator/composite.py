@@ -21,8 +21,7 @@ _EXACT = pl.Decimal(38, 18)
 def with_composite_values(rows: pl.LazyFrame, scores: pl.LazyFrame, groups: Mapping[str, pl.Expr]) -> pl.LazyFrame:
     """Metric rows in which composite metrics have the values of their groups.
 
-    The bounds take failed samples in as an empty and as a perfect answer. A weighted mean of classes may rise when a
-    class that does well gains a wrong answer, so a bound is never on the wrong side of the value.
+    The bounds take failed samples in as an empty and as a perfect answer.
 
     Args:
         rows: with the columns metric, level, group, value and both bounds.
@@ -49,6 +48,29 @@ def with_composite_values(rows: pl.LazyFrame, scores: pl.LazyFrame, groups: Mapp
     ).with_columns(
         pl.when(computed).then(pl.col(f"{case}_composite")).otherwise(case).alias(case) for case in _CASES
     )  # fmt: skip
+
+
+def with_ordered_bounds(rows: pl.DataFrame) -> pl.DataFrame:
+    """Metric rows in which no bound is on the wrong side of the value.
+
+    An empty answer is not always the worst: a long wrong one has an error rate above 1, and a weighted mean of classes
+    may rise when a class that does well gains a wrong answer. Such a bound is moved to the value.
+
+    Args:
+        rows: with the columns metric, value and both bounds.
+
+    Raises:
+        UserError: a metric is not registered here.
+    """
+    falling = [label for label in rows["metric"].unique() if class_from_label(label).direction == "lower"]
+    lower_is_better = pl.col("metric").is_in(falling)
+    value, worst, best = (pl.col(case) for case in _CASES)
+    given = worst.is_not_null()
+    low, high = pl.min_horizontal, pl.max_horizontal
+    return rows.with_columns(
+        pl.when(given & lower_is_better).then(high(worst, value)).when(given).then(low(worst, value)).alias(_CASES[1]),
+        pl.when(given & lower_is_better).then(low(best, value)).when(given).then(high(best, value)).alias(_CASES[2]),
+    )
 
 
 def sums(statistics: pl.LazyFrame, by: Iterable[str]) -> pl.DataFrame:
@@ -92,9 +114,4 @@ def _level(scores: pl.LazyFrame, metric: Metric, group: pl.Expr) -> pl.DataFrame
     if table.is_empty():
         return empty
     values = table.select("group", "case", metric.group_values(table.drop("group", "case")).alias("value"))
-    wide = pl.concat([empty, values.pivot("case", index="group", values="value")], how="diagonal")
-    value, worst, best = (pl.col(case) for case in _CASES)
-    lower, upper = pl.min_horizontal, pl.max_horizontal
-    if metric.direction == "lower":
-        lower, upper = upper, lower
-    return wide.with_columns(lower(worst, value), upper(best, value).alias(_CASES[2]))
+    return pl.concat([empty, values.pivot("case", index="group", values="value")], how="diagonal")

@@ -16,6 +16,7 @@ from vhb_shared.datasets.prompts import check_prompts
 from vhb_shared.datasets.selection import count_rows, select_samples
 from vhb_shared.datasets.variants import check_variants
 from vhb_shared.errors import UserError
+from vhb_shared.jobs.metrics import check_metrics
 from vhb_shared.jobs.runs import STORED_KEY, STORED_RUN, MeantRun, meant_runs, run_id_of
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
@@ -37,7 +38,7 @@ async def expand_job(spec: JobSpec, job_id: str, store: ObjectStore) -> tuple[Ru
     Raises:
         UserError: a filter that leaves no samples (the classes there are get named), samples without a prompt, a
             template that is malformed, samples that cannot be asked as often or as shuffled as the task says, examples
-            that are not there; `problems` holds all of them.
+            that are not there, a metric that cannot score these samples; `problems` holds all of them.
         Unavailable: storage does not answer.
     """
     models = {model.name: model for model in spec.models}
@@ -123,6 +124,7 @@ def _counted(task: TaskEntry, samples: Path, ref: DatasetRef, prompts: bool) -> 
     check_variants(task, selected)
     if prompts:
         check_prompts(task, selected)
+    check_metrics(task, selected)
     return count
 
 

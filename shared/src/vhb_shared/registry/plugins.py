@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Literal, NamedTuple, TypeVar, cast
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from vhb_shared.contracts.job import MetricSpec
 from vhb_shared.documents.check import did_you_mean
@@ -109,6 +109,18 @@ def load_metric_check() -> Callable[[MetricSpec], object] | None:
     if "check" not in _found("metric_options"):
         return None
     return cast(Callable[[MetricSpec], object], load_object("metric_options", "check"))
+
+
+def load_samples_check() -> Callable[[MetricSpec, Any], object] | None:
+    """What checks whether a metric suits samples (a lazy frame), raising UserError: registered as `check_samples`,
+    otherwise as `load_metric_check`.
+
+    Raises:
+        UserError: as `load_object`.
+    """
+    if "check_samples" not in _found("metric_options"):
+        return None
+    return cast(Callable[[MetricSpec, Any], object], load_object("metric_options", "check_samples"))
 
 
 def _found(kind: PluginKind) -> dict[str, list[EntryPoint]]:

@@ -63,6 +63,9 @@ class Metric(ABC):
     False: the mean of the samples' values (every denominator is 1)."""
     min_references: ClassVar[int] = 1
     """How many references each sample needs; a data set with fewer is refused before anything is asked."""
+    checks_samples: ClassVar[bool] = False
+    """True: `score` raises `UserError` for samples that it cannot score, whatever was answered (choices are missing, a
+    reference is none of the classes). Then samples are tried before anything is asked."""
     composite: ClassVar[bool] = False
     """True: a group's value is neither, but a function of sums of several statistics (macro F1 of a confusion matrix,
     BLEU of n-gram counts). Then `statistics` and `group_values` are implemented, every scored sample has a `detail`,

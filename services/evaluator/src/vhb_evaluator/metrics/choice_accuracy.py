@@ -40,6 +40,7 @@ class ChoiceAccuracy(Metric):
     source = "Yue et al. 2023, MMMU (arXiv:2311.16502), its evaluation of multiple-choice questions, without guesses"
     normalisation = "text-lower@1"
     profiles = ("vlmevalkit",)
+    checks_samples = True
 
     def score(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """See `Metric.score`. `detail` = {"picked": ..., "expected": ...}, letters; null for nothing found.

@@ -17,6 +17,8 @@ _Floats = npt.NDArray[np.float64]
 _DETAIL = pl.Struct({"expected": pl.String(), "predicted": pl.String()})
 _SOURCE = "Sokolova and Lapalme 2009, A systematic analysis of performance measures for classification tasks, table 3"
 
+_SHOWN = 20
+
 
 class Counts(NamedTuple):
     """A confusion matrix as far as the metrics need it: one row per group, one column per class."""
@@ -56,6 +58,7 @@ class Classification(Metric):
     normalisation = "text-lower@1"
     profiles = ("contained",)
     options_type = ClassOptions
+    checks_samples = True
 
     def score(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """See `Metric.score`: numerator = 1 if the class is right. `detail` = {"expected": ..., "predicted": ...}, null
@@ -96,9 +99,10 @@ class Classification(Metric):
         else:
             table = pairs.select("row", pl.col("choices").alias("class")).explode("class").drop_nulls().unique()
             if table["row"].n_unique() < pairs.height:
+                found = ", ".join(map(repr, pairs["raw_references"].explode().unique().sort().head(_SHOWN)))
                 raise UserError(
                     f"{self.name} has to know the classes, and some samples have no choices: write "
-                    f"{{name: {self.name}, options: {{classes: [...]}}}}"
+                    f"{{name: {self.name}, options: {{classes: [...]}}}}; the references are {found}"
                 )
         table = table.with_columns(key(normalised(pl.col("class"), self.normalised_by)).alias("key"))
         on = [name for name in ("row", "key") if name in table.columns]
@@ -113,7 +117,7 @@ class Classification(Metric):
     def _complain_of(self, unknown: pl.DataFrame) -> None:
         if unknown.is_empty():
             return
-        lacking = unknown["text"].unique(maintain_order=True).head(20).to_list()
+        lacking = unknown["text"].unique(maintain_order=True).head(_SHOWN).to_list()
         raise UserError(f"{self.name}: the references {lacking} are not among the classes: add them to `classes`")
 
 
