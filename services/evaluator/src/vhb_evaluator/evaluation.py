@@ -130,6 +130,8 @@ class RunEvaluation:
         table = read_part(stored.scores)
         if table.height != samples.height * len(self._metrics) or not set(SCORE_SCHEMA) <= set(table.columns):
             return None
+        if (table["status"] == "not_scored").any():
+            return None  # what could not be measured then, such as by a judge that was away, may be now
         return table.select(typed(SCORE_SCHEMA))
 
     def _scored(self, batch: "_Batch") -> list[tuple[int, pl.DataFrame]]:
@@ -201,7 +203,9 @@ class RunEvaluation:
             .item()
         )
         if missing:
-            log.warning("samples without a reference were not scored", run_id=self._run.run_id, samples=missing)
+            log.warning(
+                "samples could not be scored: no reference, or no judge", run_id=self._run.run_id, samples=missing
+            )
 
 
 class _Batch:

@@ -107,6 +107,18 @@ class ModelEntry(UserModel):
         return self.model or self.name
 
 
+class MetricGate(UserModel):
+    """What an answer must pass to be scored by another metric."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _lower(cls, value: str) -> str:
+        return value.strip().lower()
+
+
 class MetricSpec(UserModel):
     """One metric asked for, with its options."""
 
@@ -115,11 +127,18 @@ class MetricSpec(UserModel):
     profile: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     """What only this metric knows (`vhb metrics show NAME`)."""
+    gate: MetricGate | None = None
+    """`structural_fidelity`: an answer that does not validate against the task's schema is scored as an empty one."""
 
     @field_validator("name")
     @classmethod
     def _lower(cls, value: str) -> str:
         return value.strip().lower()
+
+    @field_validator("gate", mode="before")
+    @classmethod
+    def _named_gate(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
 
 
 class Filter(UserModel):
