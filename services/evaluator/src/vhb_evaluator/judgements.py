@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, TypeVar
 
-from vhb_shared.errors import NotFound
+from vhb_shared.errors import NotFound, Unavailable
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
 
 T = TypeVar("T")
 _AT_ONCE = 32
+_LOOK_S = 1.0
+"""Seconds between looks whether the loop still runs: a thread that waits for ever would keep the process alive."""
 
 
 class StoredJudgements:
@@ -56,4 +59,12 @@ class StoredJudgements:
         self._in_loop(write_all())
 
     def _in_loop(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        while True:
+            try:
+                return future.result(timeout=_LOOK_S)
+            except FutureTimeout:
+                if future.done():
+                    raise  # what the work itself raised
+                if not self._loop.is_running():
+                    raise Unavailable("the evaluator is being stopped") from None

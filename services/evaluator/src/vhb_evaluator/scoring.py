@@ -11,7 +11,7 @@ from vhb_evaluator.metrics.registry import BoundMetric, bind_all, metric_package
 from vhb_evaluator.normalisation import normalised
 from vhb_evaluator.tables import SCORE_SCHEMA, typed
 from vhb_shared.contracts.job import MetricSpec
-from vhb_shared.errors import UserError
+from vhb_shared.errors import Unavailable, UserError
 
 SAMPLE_FIELDS: tuple[str, ...] = (
     "index", "id", "doc_class", "question_type", "references",
@@ -114,7 +114,7 @@ def _metric_rows(rows: pl.DataFrame, bound: BoundMetric) -> pl.DataFrame:
         missing = comparable.filter(pl.col("status") != "scored").drop("status")
         scored = _gated(bound, given) if bound.gate is not None else _run(bound, given)
         lowest, highest = _bounds(bound, missing)
-    except EvaluationFailed:
+    except (EvaluationFailed, Unavailable):
         raise
     except UserError as error:
         raise EvaluationFailed(str(error)) from error

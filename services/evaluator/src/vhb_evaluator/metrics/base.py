@@ -31,7 +31,7 @@ PAIR_COLUMNS: tuple[str, ...] = (
 class MetricOptions(BaseModel):
     """What a job may set with `options:` of a metric; a metric with options of its own names a subclass."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Metric(ABC):

@@ -63,9 +63,10 @@ def flat(value: Any, text: Callable[[Any], str]) -> dict[str, list[str]]:
     while waiting:
         path, item = waiting.pop()
         if isinstance(item, dict) and item:
-            waiting += [(f"{path}.{key_text(key)}" if path else key_text(key), each) for key, each in item.items()]
+            inner = [(f"{path}.{key_text(key)}" if path else key_text(key), each) for key, each in item.items()]
+            waiting += reversed(inner)
         elif isinstance(item, list) and item:
-            waiting += [(path, each) for each in item]
+            waiting += [(path, each) for each in reversed(item)]
         else:
             values = found.setdefault(path, [])
             if item not in (None, "", {}, []):

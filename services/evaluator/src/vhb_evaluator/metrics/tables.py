@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from lxml import etree, html
@@ -12,6 +13,8 @@ from vhb_evaluator.metrics.json_answers import whole_text
 _SECTIONS = ("thead", "tbody", "tfoot")
 _CELLS = ("td", "th")
 _MAX_SPAN = 1000
+MAX_ROWS = 5_000
+"""Rows, and cells of a row, that are read: more than any metric compares."""
 _TABLE = re.compile(r"<table\b", re.IGNORECASE)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _RULE_CELL = re.compile(r"\s*:?-+:?\s*\Z")
@@ -61,21 +64,21 @@ def _html_table(text: str) -> Node | None:
     if table is None:
         return None
     etree.strip_elements(table, "script", "style", with_tail=False)
-    return Node("table", [node for child in table for node in _structure(child)])
+    return Node("table", [node for child in islice(table, MAX_ROWS) for node in _structure(child)])
 
 
 def _structure(element: Any) -> Iterator[Node]:
     """What is directly in a table; parts that do not belong there are passed through, as are captions."""
     tag = element.tag if isinstance(element.tag, str) else ""
     if tag in _SECTIONS:
-        yield Node(tag, [row for child in element for row in _rows(child)])
+        yield Node(tag, [row for child in islice(element, MAX_ROWS) for row in _rows(child)])
     elif tag == "tr":
         yield from _rows(element)
 
 
 def _rows(element: Any) -> Iterator[Node]:
     if element.tag == "tr":
-        yield Node("tr", [_cell(cell) for cell in element if cell.tag in _CELLS])
+        yield Node("tr", [_cell(cell) for cell in islice(element, MAX_ROWS) if cell.tag in _CELLS])
 
 
 def _cell(element: Any) -> Node:
@@ -103,7 +106,7 @@ def _markdown_table(text: str) -> Node | None:
         if len(rule) != len(header) or not all(map(_RULE_CELL.match, rule)):
             continue
         body = []
-        for line in lines[place + 1 :]:
+        for line in lines[place + 1 : place + 1 + MAX_ROWS]:
             if "|" not in line:
                 break
             cells = _cells(line)[: len(header)]
