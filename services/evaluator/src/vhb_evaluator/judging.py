@@ -56,7 +56,7 @@ class _Tally:
 
     def content(self) -> dict[str, Any]:
         options = self._options
-        judges = []
+        judges: list[dict[str, Any]] = []
         for judge, seat in zip(options.panel(), self._panel, strict=True):
             ruled = int(seat["asked"] - seat["failed"])
             judges.append({

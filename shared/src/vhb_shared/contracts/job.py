@@ -173,6 +173,26 @@ class PromptSet(UserModel):
     system_prompt: str | None = None
 
 
+class MetricList(UserModel):
+    """Metrics alone: a file for `vhb evaluate --metrics`."""
+
+    metrics: tuple[MetricSpec, ...] = Field(min_length=1)
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _names_or_specs(cls, value: Any) -> Any:
+        return _named(value)
+
+
+def _named(value: Any) -> Any:
+    """A list of metrics in which a name alone stands for a metric without options."""
+    if isinstance(value, str):
+        value = [value]
+    if isinstance(value, (list, tuple)):
+        return tuple({"name": item} if isinstance(item, str) else item for item in value)
+    return value
+
+
 class TaskEntry(UserModel):
     """One task as a registry entry or inline in a job: samples, what is asked of them, how answers are scored.
     With a name and no `dataset`, the registry's entry of that name is meant."""
@@ -222,11 +242,7 @@ class TaskEntry(UserModel):
     @field_validator("metrics", mode="before")
     @classmethod
     def _names_or_specs(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            value = [value]
-        if isinstance(value, (list, tuple)):
-            return tuple({"name": item} if isinstance(item, str) else item for item in value)
-        return value
+        return _named(value)
 
 
 class RunEntry(UserModel):
