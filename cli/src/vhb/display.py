@@ -160,8 +160,8 @@ def summary(job: JobState, runs: list[RunState], console: Console) -> None:
         if unscored:
             say(
                 console,
-                f"{run.name}: {unscored} of {run.samples} samples have no reference and were not scored; "
-                "give the data set a column `answer`",
+                f"{run.name}: {unscored} of {run.samples} samples were not scored: they have no reference (give the "
+                "data set a column `answer`), or a judge did not answer (`status` in scores.parquet)",
                 "yellow",
             )
 

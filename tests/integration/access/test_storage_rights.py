@@ -34,6 +34,8 @@ WRITERS: dict[str, set[Role]] = {
     layout.run_file("job-0", "metrics_general.csv"): {"evaluator"},
     layout.run_file("job-0", "performance.json"): {"evaluator"},
     layout.run_file("job-0", "telemetry.parquet"): {"evaluator"},
+    layout.run_file("job-0", "judges.json"): {"evaluator"},
+    layout.judgement(_SHA): {"evaluator"},
     layout.reuse_index("scope", 1, "job-0", "abc"): {"evaluator"},
     layout.run_file("job-0", "report.md"): {"reporter"},
     layout.job_file("job", "report.md"): {"reporter"},
@@ -58,7 +60,7 @@ def test_only_checkpoints_can_be_deleted() -> None:
 
 def test_results_can_be_read_by_who_needs_them() -> None:
     for key in WRITERS:
-        if not key.startswith(("reuse/", "imports/")):
+        if not key.startswith(("reuse/", "imports/", "judgements/")):
             assert allowed("cli", "read", key) and allowed("reporter", "read", key), key
     for role in ("agent", "evaluator", "scheduler"):
         assert allowed(role, "read", layout.run_spec("job-0"))

@@ -21,8 +21,8 @@ def _shown(metric: MetricValue) -> str:
 
 def test_says_why_a_value_is_missing() -> None:
     text = _shown(MetricValue(metric="cer", value=None, n=4, n_scored=0, n_failed=1))
-    assert "a__b: 3 of 4 samples have no reference and were not scored" in text
+    assert "a__b: 3 of 4 samples were not scored: they have no reference" in text
 
 
 def test_says_nothing_when_all_were_scored_or_failed() -> None:
-    assert "no reference" not in _shown(MetricValue(metric="cer", value=0.5, n=4, n_scored=3, n_failed=1))
+    assert "not scored" not in _shown(MetricValue(metric="cer", value=0.5, n=4, n_scored=3, n_failed=1))

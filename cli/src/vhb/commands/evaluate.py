@@ -30,7 +30,12 @@ def evaluate(
     ],
     metrics: Annotated[
         list[str] | None,
-        typer.Option("--metrics", "-m", metavar="NAMES", help="Metrics, separated by commas or given several times."),
+        typer.Option(
+            "--metrics",
+            "-m",
+            metavar="NAMES",
+            help="Metrics, separated by commas or given several times; or a YAML file with `metrics:` as in a job.",
+        ),
     ] = None,
     dataset: Annotated[
         Path | None, typer.Option("--dataset", metavar="PATH", help="With a file of answers: the data they belong to.")
@@ -78,12 +83,11 @@ async def _evaluate(
     workdir: Path,
 ) -> int:
     from vhb.connect import connected, settings
-    from vhb_shared.contracts.job import MetricSpec
     from vhb_shared.errors import UserError
 
     if not metrics:
         raise UserError("Say which metrics: --metrics cer,wer (`vhb metrics list` shows them).")
-    specs = tuple(MetricSpec(name=name) for name in metrics)
+    specs = tuple(spec for name in metrics for spec in _specs(name))
     if dataset is not None or Path(answers).suffix in (".csv", ".tsv", ".parquet"):
         if dataset is None:
             raise UserError(f"{answers} holds answers only: say which data they belong to, with --dataset.")
@@ -93,6 +97,17 @@ async def _evaluate(
     async with connected(settings(server, workdir)) as connection:
         spec = _of_plan(await _plan(connection, answers), specs)
         return await _run(connection, spec, None, out)
+
+
+def _specs(named: str) -> "tuple[MetricSpec, ...]":
+    """A metric by its name, or those of a file."""
+    from vhb_shared.contracts.job import MetricList, MetricSpec
+    from vhb_shared.documents.check import check_document
+    from vhb_shared.documents.read import read_document
+
+    if Path(named).suffix.lower() not in (".yaml", ".yml", ".json"):
+        return (MetricSpec(name=named),)
+    return check_document(read_document(Path(named), "file of metrics"), MetricList).metrics
 
 
 async def _report(

@@ -115,6 +115,11 @@ def show_metric(name: NameArgument) -> None:
     print(f"source:         {found.source}")
     print(f"package:        {metric_package(name)}")
     print(f"\n{inspect.getdoc(found) or ''}")
+    if found.options_type.model_fields:
+        print("\noptions:")
+    for key, field in found.options_type.model_fields.items():
+        default = "required" if field.is_required() else f"{field.default!r}"
+        print(f"  {field.alias or key} ({default}): {' '.join((field.description or '').split())}")
 
 
 @environments.command("list")

@@ -1,6 +1,7 @@
 """One run's evaluation on local files: blocking work, for a worker thread."""
 
 import itertools
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,7 @@ import structlog
 from vhb_evaluator.aggregation import BY_ID, GENERAL, LEVELS, aggregate_lazily, headlines
 from vhb_evaluator.collection import ImportedAnswers, Missing, from_part
 from vhb_evaluator.errors import EvaluationFailed
+from vhb_evaluator.judging import JudgesReport
 from vhb_evaluator.metrics.registry import BoundMetric
 from vhb_evaluator.performance import performance
 from vhb_evaluator.scoring import SAMPLE_FIELDS, score_bound
@@ -79,6 +81,7 @@ class RunEvaluation:
         self._folder = folder
         self._answers = Spool(folder / "answers", ANSWER_SCHEMA)
         self._scores = Spool(folder / "scores", SCORE_SCHEMA)
+        self._judges = JudgesReport(metrics)
         self._aggregators = tuple(dict.fromkeys(_OLD_NAMES.get(name, name) for name in run.task.aggregators))
         for name in self._aggregators:
             if name not in LEVELS:
@@ -112,7 +115,7 @@ class RunEvaluation:
                 computed += self._scored(batch)
                 batch = _Batch(self._metrics)
             if known is not None:
-                self._scores.append(known)
+                self._keep(known)
         return computed + self._scored(batch)
 
     def _samples_of(self, shards: Sequence[StoredShard]) -> Iterator[pl.DataFrame]:
@@ -130,12 +133,14 @@ class RunEvaluation:
         table = read_part(stored.scores)
         if table.height != samples.height * len(self._metrics) or not set(SCORE_SCHEMA) <= set(table.columns):
             return None
+        if (table["status"] == "not_scored").any():
+            return None  # what could not be measured then, such as by a judge that was away, may be now
         return table.select(typed(SCORE_SCHEMA))
 
     def _scored(self, batch: "_Batch") -> list[tuple[int, pl.DataFrame]]:
         tables = batch.score()
         for _, table in tables:
-            self._scores.append(table)
+            self._keep(table)
         return [(stored.shard, table) for stored, table in tables if stored.part is not None]
 
     def add_imported(self, imported: ImportedAnswers, offset: int, count: int) -> None:
@@ -148,7 +153,7 @@ class RunEvaluation:
         answers = imported.answers(samples)
         self._take(answers)
         if self._metrics:
-            self._scores.append(score_bound(samples, answers, self._metrics))
+            self._keep(score_bound(samples, answers, self._metrics))
 
     def finish(self, telemetry: Sequence[Path] = ()) -> tuple[dict[str, Path], tuple[MetricValue, ...]]:
         """Writes answers, performance, scores and metric rows.
@@ -176,6 +181,10 @@ class RunEvaluation:
         for name in self._aggregators:
             level = table.filter(pl.col("level") == name)
             files[f"metrics_{name}.csv"] = write_csv(level, self._folder / f"metrics_{name}.csv")
+        judges = self._judges.content()
+        if judges is not None:
+            files["judges.json"] = self._folder / "judges.json"
+            files["judges.json"].write_text(json.dumps(judges, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         self._tell_of_unscorable(table)
         return files, headlines(table.filter(pl.col("level") == GENERAL).collect())
 
@@ -189,6 +198,10 @@ class RunEvaluation:
         files["performance.json"].write_text(figures.model_dump_json(indent=1) + "\n", encoding="utf-8")
         return files
 
+    def _keep(self, scores: pl.DataFrame) -> None:
+        self._judges.add(scores)
+        self._scores.append(scores)
+
     def _take(self, answers: pl.DataFrame) -> None:
         self.counts += OutcomeCounts.of(answers["outcome"])
         self._answers.append(answers)
@@ -201,7 +214,9 @@ class RunEvaluation:
             .item()
         )
         if missing:
-            log.warning("samples without a reference were not scored", run_id=self._run.run_id, samples=missing)
+            log.warning(
+                "samples could not be scored: no reference, or no judge", run_id=self._run.run_id, samples=missing
+            )
 
 
 class _Batch:

@@ -14,6 +14,8 @@ import structlog
 from vhb_evaluator.collection import ImportedAnswers, Missing, from_part
 from vhb_evaluator.errors import EvaluationFailed
 from vhb_evaluator.evaluation import RunEvaluation, StoredShard, read_part, read_samples
+from vhb_evaluator.judgements import StoredJudgements
+from vhb_evaluator.metrics.context import Judgements, MetricContext
 from vhb_evaluator.metrics.registry import BoundMetric, bind_all
 from vhb_evaluator.reuse import note_answers
 from vhb_evaluator.scoring import score, score_bound
@@ -147,7 +149,7 @@ class EvaluatorHandlers:
             self._runs.move_to_end(run_id)
             return self._runs[run_id]
         path = await self._input(layout.run_spec(run_id))
-        found = await threaded(_read_run, path)
+        found = await threaded(_read_run, path, StoredJudgements(self._store, asyncio.get_running_loop()))
         self._runs[run_id] = found
         if len(self._runs) > _KEPT_RUNS:
             self._runs.popitem(last=False)
@@ -233,9 +235,11 @@ def _score_nothing() -> None:
     score(samples, answers, tuple(MetricSpec(name=name) for name in ("exact_match", "cer", "wer", "anls")))
 
 
-def _read_run(path: Path) -> tuple[RunSpec, tuple[BoundMetric, ...]]:
+def _read_run(path: Path, judgements: Judgements) -> tuple[RunSpec, tuple[BoundMetric, ...]]:
     run = RunSpec.model_validate_json(path.read_bytes())
-    return run, bind_all(run.task.metrics) if "evaluation" in run.stages else ()
+    if "evaluation" not in run.stages:
+        return run, ()
+    return run, bind_all(run.task.metrics, MetricContext.of(run.task, judgements))
 
 
 def _missing(state: RunState, event: InferenceEnded, shard: int) -> Missing:

@@ -1,7 +1,10 @@
 """Blocking work away from the event loop, and what its errors mean."""
 
 import asyncio
+import contextvars
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
 from typing import ParamSpec, TypeVar
 
 import polars as pl
@@ -15,6 +18,12 @@ T = TypeVar("T")
 
 _DISK_FULL = ("os error 28", "os error 122")
 """ENOSPC and EDQUOT as Polars words them when it writes parquet."""
+
+
+@lru_cache(maxsize=1)
+def _pool() -> ThreadPoolExecutor:
+    # Threads of its own: work in them may wait for the storage, whose work runs in the event loop's default threads.
+    return ThreadPoolExecutor(thread_name_prefix="evaluation")
 
 
 async def threaded(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -31,7 +40,8 @@ async def threaded(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T
             return work(*args, **kwargs)
 
     try:
-        return await asyncio.to_thread(guarded)
+        run = partial(contextvars.copy_context().run, guarded)
+        return await asyncio.get_running_loop().run_in_executor(_pool(), run)
     except UserError as error:
         raise EvaluationFailed(str(error)) from error
     except (OSError, pl.exceptions.PolarsError) as error:

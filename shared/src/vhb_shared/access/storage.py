@@ -14,6 +14,7 @@ _ANY = "*"
 _RUN = layout.run_prefix(_ANY)
 _JOB = layout.job_prefix(_ANY)
 _DATASETS = "datasets/*"
+_JUDGEMENTS = "judgements/*"
 _IMPORTS = layout.imported_answers(_ANY)
 
 
@@ -47,13 +48,13 @@ KEYS: dict[Role, Keys] = {
         read=(
             _DATASETS, _IMPORTS, layout.run_spec(_ANY), _RUN + "answers/*", _RUN + "answers.*", _RUN + "scores/*",
             layout.telemetry_prefix(_ANY) + "*", layout.run_file(_ANY, "environment.json"),
-            layout.run_file(_ANY, "performance.json"), layout.plan(_ANY),
+            layout.run_file(_ANY, "performance.json"), layout.plan(_ANY), _JUDGEMENTS,
         ),
         write=(
             _RUN + "scores/*", layout.run_file(_ANY, "answers.csv"), layout.run_file(_ANY, "answers.parquet"),
             layout.run_file(_ANY, "scores.parquet"), layout.run_file(_ANY, "metrics*.csv"),
             layout.run_file(_ANY, "performance.json"), layout.run_file(_ANY, "telemetry.parquet"),
-            layout.reuse_prefix(_ANY) + "*",
+            layout.reuse_prefix(_ANY) + "*", layout.run_file(_ANY, "judges.json"), _JUDGEMENTS,
         ),
     ),
     "reporter": Keys(

@@ -107,6 +107,18 @@ class ModelEntry(UserModel):
         return self.model or self.name
 
 
+class MetricGate(UserModel):
+    """What an answer must pass to be scored by another metric."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _lower(cls, value: str) -> str:
+        return value.strip().lower()
+
+
 class MetricSpec(UserModel):
     """One metric asked for, with its options."""
 
@@ -115,11 +127,18 @@ class MetricSpec(UserModel):
     profile: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     """What only this metric knows (`vhb metrics show NAME`)."""
+    gate: MetricGate | None = None
+    """`structural_fidelity`: an answer that does not validate against the task's schema is scored as an empty one."""
 
     @field_validator("name")
     @classmethod
     def _lower(cls, value: str) -> str:
         return value.strip().lower()
+
+    @field_validator("gate", mode="before")
+    @classmethod
+    def _named_gate(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
 
 
 class Filter(UserModel):
@@ -152,6 +171,26 @@ class PromptSet(UserModel):
     by_class: dict[str, PromptPair] = Field(default_factory=dict)
     user_prompt: str | None = None
     system_prompt: str | None = None
+
+
+class MetricList(UserModel):
+    """Metrics alone: a file for `vhb evaluate --metrics`."""
+
+    metrics: tuple[MetricSpec, ...] = Field(min_length=1)
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _names_or_specs(cls, value: Any) -> Any:
+        return _named(value)
+
+
+def _named(value: Any) -> Any:
+    """A list of metrics in which a name alone stands for a metric without options."""
+    if isinstance(value, str):
+        value = [value]
+    if isinstance(value, (list, tuple)):
+        return tuple({"name": item} if isinstance(item, str) else item for item in value)
+    return value
 
 
 class TaskEntry(UserModel):
@@ -203,11 +242,7 @@ class TaskEntry(UserModel):
     @field_validator("metrics", mode="before")
     @classmethod
     def _names_or_specs(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            value = [value]
-        if isinstance(value, (list, tuple)):
-            return tuple({"name": item} if isinstance(item, str) else item for item in value)
-        return value
+        return _named(value)
 
 
 class RunEntry(UserModel):

@@ -78,7 +78,8 @@ SCORE_COLUMNS: tuple[str, ...] = (
     "normalisation",
     "outcome",  # of the answer
     # scored | failed | withdrawn | unparsable (scored as the model's own result) | no_reference (nothing to compare
-    # with: no value, no bounds; counted in n, in neither n_scored nor n_failed)
+    # with: no value, no bounds; counted in n, in neither n_scored nor n_failed) | not_scored (the metric could not
+    # measure it through no fault of the model, such as a judge that did not answer; counted in the same way)
     "status",
     "value",  # f64; null when not scored
     "numerator",  # f64: what pooled metrics sum (edits); the value itself for means

@@ -39,12 +39,10 @@ def _metric_problem(task: TaskEntry, metric: MetricSpec) -> str | None:
         return None
     if metric.name not in known:
         return f"task {task.name!r}: unknown metric {metric.name!r}; {did_you_mean(metric.name, known)}"
-    if metric.normalisation is None and metric.profile is None and not metric.options:
-        return None
     try:
         check = load_metric_check()
         if check is not None:
-            check(metric)
+            check(metric, task)
     except UserError as error:
         return f"task {task.name!r}: {error}"
     return None

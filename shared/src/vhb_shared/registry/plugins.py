@@ -11,7 +11,7 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
-from vhb_shared.contracts.job import MetricSpec
+from vhb_shared.contracts.job import MetricSpec, TaskEntry
 from vhb_shared.documents.check import did_you_mean
 from vhb_shared.errors import UserError
 
@@ -99,8 +99,8 @@ def load_object(kind: PluginKind, name: str) -> object:
         raise _described(kind, point).broken(why) from error
 
 
-def load_metric_check() -> Callable[[MetricSpec], object] | None:
-    """What checks a metric's options, raising UserError: registered as `check` under `vhb.metric_options` by whoever
+def load_metric_check() -> Callable[[MetricSpec, TaskEntry], object] | None:
+    """What checks a metric of a task, raising UserError: registered as `check` under `vhb.metric_options` by whoever
     computes metrics. None where nobody is installed who could tell.
 
     Raises:
@@ -108,7 +108,7 @@ def load_metric_check() -> Callable[[MetricSpec], object] | None:
     """
     if "check" not in _found("metric_options"):
         return None
-    return cast(Callable[[MetricSpec], object], load_object("metric_options", "check"))
+    return cast(Callable[[MetricSpec, TaskEntry], object], load_object("metric_options", "check"))
 
 
 def load_samples_check() -> Callable[[MetricSpec, Any], object] | None:

@@ -119,6 +119,11 @@ def reuse_index(scope: str, seconds: int, run_id: str, token: str) -> str:
     return f"{reuse_prefix(scope)}{seconds:010d}.{run_id}.{token}.parquet"
 
 
+def judgement(fingerprint: str) -> str:
+    """judgements/<fi>/<fingerprint>.json: what a judge said to one request, by the request's hash."""
+    return f"judgements/{fingerprint[:2]}/{fingerprint}.json"
+
+
 def file_name(key: str) -> str:
     """The last part of a key."""
     return PurePosixPath(key).name

@@ -105,6 +105,24 @@ TASK = {"name": "t", "dataset": "./docs"}
             "unknown environment 'proces'; did you mean 'process'?",
         ),
         ({"tasks": [TASK | {"metrics": ["cerr"]}]}, "metrics[0]: task 't': unknown metric 'cerr'; did you mean 'cer'?"),
+        ({"tasks": [TASK | {"metrics": ["structural_fidelity"]}]}, "give the task a `response_schema`"),
+        (
+            {"tasks": [TASK | {"metrics": [{"name": "cer", "gate": "structural_fidelity"}]}]},
+            "give the task a `response_schema`",
+        ),
+        (
+            {"tasks": [TASK | {"metrics": [{"name": "cer", "gate": "anls"}], "response_schema": {}}]},
+            "metric 'anls' cannot be a gate: use structural_fidelity",
+        ),
+        (
+            {"tasks": [TASK | {"metrics": [{"name": "iou", "options": {"box_format": "xxyy"}}]}]},
+            "option 'box_format' of metric 'iou'",
+        ),
+        (
+            {"tasks": [TASK | {"metrics": [{"name": "structural_fidelity", "options": {"schema": {"type": 5}}}]}]},
+            "is not a JSON Schema: at type",
+        ),
+        ({"tasks": [TASK | {"metrics": ["judge"]}]}, "say who judges: `model` and `base_url`"),
         (
             {"tasks": [TASK | {"metrics": [{"name": "cer", "normalisation": "tekst"}]}]},
             "task 't': unknown normalisation",

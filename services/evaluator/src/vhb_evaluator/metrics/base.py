@@ -6,21 +6,23 @@ from typing import ClassVar, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from vhb_evaluator.metrics.context import MetricContext
 from vhb_evaluator.normalisation import resolve
 
 Direction = Literal["higher", "lower"]
-Need = Literal["text", "references"]
+Need = Literal["text", "references", "boxes", "schema"]
 
 PAIR_COLUMNS: tuple[str, ...] = (
-    "row", "answer", "references", "raw_answer", "raw_references", "choices", "answer_bbox", "fields",
+    "row", "answer", "references", "raw_answer", "raw_references", "question", "choices", "answer_bbox", "fields",
     "doc_class", "question_type",
 )  # fmt: skip
 """What a metric is given, one row per sample:
 
 - `row` (u32): names the sample in this batch; results are joined on it, never by position
 - `answer` (str): normalised, never null, at most `normalisation.MAX_SCORED_CHARS` characters
-- `references` (list[str]): normalised, at least one, none null
+- `references` (list[str]): normalised, at least one unless `Metric.comparable` says otherwise, none null
 - `raw_answer`, `raw_references`: the same before normalisation, bounded as well
+- `question` (str or null): the data set's own
 - `choices` (list[str]): options of a multiple-choice question as they were shown, else empty
 - `answer_bbox`, `fields`, `doc_class`, `question_type` (str or null): as in `contracts.results.SAMPLE_COLUMNS`
 """
@@ -29,7 +31,7 @@ PAIR_COLUMNS: tuple[str, ...] = (
 class MetricOptions(BaseModel):
     """What a job may set with `options:` of a metric; a metric with options of its own names a subclass."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Metric(ABC):
@@ -70,6 +72,11 @@ class Metric(ABC):
     """True: a group's value is neither, but a function of sums of several statistics (macro F1 of a confusion matrix,
     BLEU of n-gram counts). Then `statistics` and `group_values` are implemented, every scored sample has a `detail`,
     and numerator and denominator give only the value of the sample alone."""
+    extremes: ClassVar[tuple[float, float] | None] = None
+    """Worst and best value that a failed sample could have had, for metrics that need no answer to know them.
+    None: they are the scores of `worst_answers` and `best_answers`."""
+    gates: ClassVar[bool] = False
+    """Whether it may stand under `gate:` of another metric: 1 lets an answer pass, 0 empties it."""
 
     def __init__(self, profile: str | None = None, options: MetricOptions | None = None) -> None:
         """Args:
@@ -81,6 +88,20 @@ class Metric(ABC):
         self.normalised_by = resolve(self.normalisation)
         """Full name of the normalisation in force, for texts that a metric has to treat as answers are treated
         (choices, classes); the registry sets it to the one that the job names."""
+        self.context = MetricContext()
+        """What the run says; the registry sets it once the metric is made."""
+
+    def check(self) -> None:
+        """Looks at options and context before anything is asked or scored.
+
+        Raises:
+            UserError: the metric cannot work with them; one sentence with the remedy.
+        """
+        return
+
+    def comparable(self) -> pl.Expr:
+        """Which samples can be scored, over the columns `PAIR_COLUMNS` but for `answer` and `references`."""
+        return pl.col("raw_references").list.len() > 0
 
     @abstractmethod
     def score(self, pairs: pl.DataFrame) -> pl.DataFrame:
@@ -92,7 +113,9 @@ class Metric(ABC):
         Returns:
             One row per row of `pairs`, in any order: `row` (u32), `numerator` (f64), `denominator` (f64, 1 unless
             pooled), and optionally `unparsable` (bool: the answer could not be read for this metric, and is scored as
-            what the model deserves for that) and `detail` (str or null: JSON for reports, e.g. the class found). A
+            what the model deserves for that), `detail` (str or null: JSON for reports, e.g. the class found) and
+            `not_scored` (str or null: why this sample could not be measured through no fault of the model, such as a
+            judge that did not answer; its numerator and denominator do not count). A
             denominator of 0 stands for the value 0 when the numerator is 0,
             else 1; the same holds for a group whose denominators add up to 0.
         """

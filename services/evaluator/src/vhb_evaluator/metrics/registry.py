@@ -3,14 +3,18 @@
 To add a metric: one file beside its siblings, one line under `[project.entry-points."vhb.metrics"]`, golden cases.
 """
 
+import hashlib
 import json
-from typing import NamedTuple
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from vhb_evaluator import normalisation
 from vhb_evaluator.metrics.base import Metric, MetricOptions
-from vhb_shared.contracts.job import MetricSpec
+from vhb_evaluator.metrics.context import MetricContext
+from vhb_shared.contracts.job import MetricSpec, TaskEntry
 from vhb_shared.errors import UserError
 from vhb_shared.registry.plugins import load_plugin, plugin, plugin_names
 
@@ -20,10 +24,12 @@ class BoundMetric(NamedTuple):
 
     metric: Metric
     label: str
-    """`cer`, `cer@text-lower@1`, `anls[vlmevalkit]`, `bleu{"order":2}`: the id, with what differs from the
-    metric's own settings."""
+    """`cer`, `cer@text-lower@1`, `anls[vlmevalkit]`, `bleu{"order":2}`, `cer(gate=structural_fidelity)`: the id, with
+    what differs from the metric's own settings."""
     normalisation: str
     """Full name of the profile."""
+    gate: Metric | None = None
+    """Answers that it scores 0 are scored as empty ones."""
 
 
 def metric_names() -> tuple[str, ...]:
@@ -55,11 +61,25 @@ def metric_class(name: str) -> type[Metric]:
     return found
 
 
-def bind(spec: MetricSpec) -> BoundMetric:
-    """Makes a metric with the options of a job.
+def check(spec: MetricSpec, task: TaskEntry) -> None:
+    """What validates a metric of a job: registered under `vhb.metric_options`.
 
     Raises:
-        UserError: as `metric_class`; or an unknown normalisation or profile; or the metric refuses its options.
+        UserError: as `bind`.
+    """
+    bind(spec, MetricContext.of(task))
+
+
+def bind(spec: MetricSpec, context: MetricContext | None = None) -> BoundMetric:
+    """Makes a metric with the options of a job.
+
+    Args:
+        spec: as the job says.
+        context: of the task; None for a metric on its own.
+
+    Raises:
+        UserError: as `metric_class`; or an unknown normalisation or profile; or the metric refuses its options, or
+            cannot work in this task.
     """
     found = metric_class(spec.name)
     if spec.profile is not None and spec.profile not in found.profiles:
@@ -73,36 +93,61 @@ def bind(spec: MetricSpec) -> BoundMetric:
     if chosen != own:
         label += f"@{chosen}"
     if spec.options:
-        label += json.dumps(spec.options, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        label += _json(spec.options) if found.composite else _shown(spec.options)
+    gate = None
+    if spec.gate is not None:
+        label += f"(gate={spec.gate.name}{_shown(spec.gate.options) if spec.gate.options else ''})"
+        gate = bind(MetricSpec(name=spec.gate.name, options=spec.gate.options), context).metric
+        if not gate.gates:
+            raise UserError(f"metric {spec.gate.name!r} cannot be a gate: use structural_fidelity")
     options = _options(found, spec)
     try:
         metric = found(spec.profile, options) if options else found(spec.profile)
         metric.normalised_by = chosen
-        return BoundMetric(metric, label, chosen)
     except Exception as error:
         raise UserError(f"metric {label!r} cannot be made: {type(error).__name__}: {error}") from error
+    metric.context = context or MetricContext()
+    metric.check()
+    return BoundMetric(metric, label, chosen, gate)
+
+
+_LONGEST_IN_LABEL = 60
+
+
+def _shown(options: Mapping[str, Any]) -> str:
+    """Options as a label has them: JSON, in which what is long (a schema, a rubric) is a hash of it."""
+    brief = {}
+    for name, value in options.items():
+        text = _json(value)
+        long = len(text) > _LONGEST_IN_LABEL
+        brief[name] = f"#{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}" if long else value
+    return _json(brief)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _options(found: type[Metric], spec: MetricSpec) -> MetricOptions | None:
-    """The options of a job; None where it gives none."""
-    if not spec.options:
-        return None
+    """The options of a job; None where it gives none and needs none."""
     try:
-        return found.options_type.model_validate(spec.options)
+        options = found.options_type.model_validate(spec.options)
+        return options if spec.options else None
     except ValidationError as error:
         wrong = error.errors()[0]
         place = ".".join(map(str, wrong["loc"])) or "options"
-        known = ", ".join(found.options_type.model_fields) or "none"
-        raise UserError(f"option {place!r} of metric {found.name!r}: {wrong['msg']}; known options: {known}") from error
+        known = ", ".join(field.alias or name for name, field in found.options_type.model_fields.items()) or "none"
+        said = wrong["msg"].removeprefix("Value error, ")
+        raise UserError(f"option {place!r} of metric {found.name!r}: {said}; known options: {known}") from error
 
 
-def bind_all(specs: tuple[MetricSpec, ...]) -> tuple[BoundMetric, ...]:
+def bind_all(specs: tuple[MetricSpec, ...], context: MetricContext | None = None) -> tuple[BoundMetric, ...]:
     """Makes all metrics of a task, in order; the same one asked for twice is computed once.
 
     Raises:
         UserError: as `bind`.
     """
-    return tuple({bound.label: bound for bound in map(bind, specs)}.values())
+    return tuple({bound.label: bound for bound in (bind(spec, context) for spec in specs)}.values())
 
 
 def class_from_label(label: str) -> type[Metric]:
@@ -111,25 +156,35 @@ def class_from_label(label: str) -> type[Metric]:
     Raises:
         UserError: as `metric_class`.
     """
-    return metric_class(label.partition("{")[0].partition("[")[0].partition("@")[0])
+    return metric_class(_parts(label)["name"])
 
 
 def from_label(label: str) -> Metric:
-    """The metric that a label of `bind` names, with its profile and options.
+    """The composite metric that a label of `bind` names, with its profile and options; without its gate, which has
+    done its work by then. Labels of other metrics may hold hashes in place of options.
 
     Raises:
         UserError: as `bind`.
     """
-    rest, brace, options = label.partition("{")
-    rest, _, wanted = rest.partition("@")
-    name, _, profile = rest.partition("[")
+    parts = _parts(label)
     spec = MetricSpec(
-        name=name,
-        normalisation=wanted or None,
-        profile=profile.removesuffix("]") or None,
-        options=json.loads(brace + options) if brace else {},
+        name=parts["name"],
+        normalisation=parts["normalisation"],
+        profile=parts["profile"],
+        options=json.JSONDecoder().raw_decode(parts["rest"])[0] if parts["rest"].startswith("{") else {},
     )
     return bind(spec).metric
+
+
+_LABEL = re.compile(
+    r"(?P<name>[^\[@{(]*)(\[(?P<profile>[^\]]*)\])?(@(?P<normalisation>[^{(]*))?(?P<rest>.*)", re.DOTALL
+)
+
+
+def _parts(label: str) -> dict[str, str]:
+    found = _LABEL.fullmatch(label)
+    assert found is not None  # every part may be empty
+    return found.groupdict()
 
 
 def higher_is_better(label: str) -> bool:

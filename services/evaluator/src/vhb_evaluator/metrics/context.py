@@ -1,0 +1,46 @@
+"""What a metric may know of the run it scores, beside the samples."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from vhb_shared.contracts.job import TaskEntry
+
+
+class Judgements(Protocol):
+    """Keeps what judges said, by fingerprint of the request. Blocks; used from worker threads."""
+
+    def find(self, fingerprints: Sequence[str]) -> dict[str, bytes]:
+        """What is kept of them; a fingerprint that is missing was never answered.
+
+        Raises:
+            Unavailable: the storage does not answer.
+        """
+        ...
+
+    def keep(self, judgements: Mapping[str, bytes]) -> None:
+        """Keeps answers for good.
+
+        Raises:
+            Unavailable: the storage does not answer.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class MetricContext:
+    """Set by the registry on every metric it makes."""
+
+    response_schema: str | dict[str, Any] | None = None
+    """The task's; still the name of a file while a job is being validated."""
+    prompt: str | None = None
+    """The task's own prompt, where there is one."""
+    judgements: Judgements | None = None
+    """None where nothing can be kept (while a job is validated)."""
+
+    @classmethod
+    def of(cls, task: TaskEntry | None, judgements: Judgements | None = None) -> "MetricContext":
+        """The context of a task's metrics."""
+        if task is None:
+            return cls(judgements=judgements)
+        return cls(response_schema=task.response_schema, prompt=task.prompt, judgements=judgements)

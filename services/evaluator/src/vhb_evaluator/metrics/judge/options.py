@@ -1,0 +1,67 @@
+"""What a job says about its judges."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from vhb_evaluator.metrics.base import MetricOptions
+from vhb_shared.contracts.job import EnvironmentVariable
+
+DEFAULT_RUBRIC = (
+    "Judge whether the answer is correct: whether it says the same as the reference, or, without a reference, answers "
+    "the question. Wording, case and order do not matter; wrong, missing and invented facts do."
+)
+PLACES = ("question", "reference", "answer")
+
+
+class JudgeModel(MetricOptions):
+    """One judge."""
+
+    model: str = Field(min_length=1)
+    """The name its server knows it by."""
+    base_url: str = Field(min_length=1, pattern=r"^https?://")
+    """An OpenAI-compatible server that the evaluator reaches."""
+    api_key_env: EnvironmentVariable | None = None
+    """The name of a variable of the evaluator, never a key."""
+
+
+class JudgeOptions(MetricOptions):
+    """What a job may set: one judge with `model` and `base_url`, or several under `judges`."""
+
+    model: str | None = None
+    base_url: str | None = None
+    api_key_env: EnvironmentVariable | None = None
+    judges: tuple[JudgeModel, ...] = Field((), max_length=9)
+    """Several judges: the value is the mean of their scores."""
+    rubric: str = Field(DEFAULT_RUBRIC, min_length=1, max_length=20_000)
+    """What a good answer is. The form of the reply is added by us."""
+    prompt: str | None = Field(None, max_length=20_000)
+    """How the sample is put to the judge; `{question}`, `{reference}` and `{answer}` stand for delimited blocks."""
+    lowest: int = 1
+    highest: int = 5
+    """The scale. A score becomes (score - lowest) / (highest - lowest)."""
+    max_tokens: int = Field(1024, ge=1)
+    concurrency: int = Field(8, ge=1, le=256)
+    """Requests in flight, for all judges of this metric in one evaluator together."""
+    timeout_s: float = Field(120, gt=0)
+    """Seconds one attempt may take."""
+    attempts: int = Field(3, ge=1, le=10)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.judges and (self.model or self.base_url or self.api_key_env):
+            raise ValueError("name one judge with `model` and `base_url`, or several under `judges`, not both")
+        if not self.judges and not (self.model and self.base_url):
+            raise ValueError("say who judges: `model` and `base_url`, or a list of `judges`")
+        if self.highest <= self.lowest:
+            raise ValueError("`highest` must be above `lowest`")
+        if self.prompt is not None and "{answer}" not in self.prompt:
+            raise ValueError("`prompt` must hold {answer}")
+        self.panel()
+        return self
+
+    def panel(self) -> tuple[JudgeModel, ...]:
+        """Everybody who judges."""
+        if self.judges:
+            return self.judges
+        return (JudgeModel(model=self.model or "", base_url=self.base_url or "", api_key_env=self.api_key_env),)
