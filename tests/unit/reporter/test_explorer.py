@@ -14,6 +14,7 @@ from vhb_reporter.explorer import data
 from vhb_reporter.explorer.images import Previews
 from vhb_shared.access.storage import allowed
 from vhb_shared.contracts.job import JobSpec, ReportOptions, TaskEntry
+from vhb_shared.datasets.selection import run_samples
 from vhb_shared.store import layout
 
 from .test_hostile import HOSTILE, parsed
@@ -99,17 +100,20 @@ async def test_answers_are_joined_by_id_in_any_order(world: Any) -> None:
 
 async def test_samples_asked_several_times_have_a_row_each(world: Any) -> None:
     await world.dataset(2, images=False)
-    run = world.plan_run("small")
+    run = world.plan_run("small", TaskEntry(name="read", dataset="./pages", metrics=("cer",), epochs=2), samples=4)
     await world.answer(run, ["x", "y"], [0.1, 0.2])
+    samples = world.store.local_path(layout.dataset_samples(world.digest))
+    asked = run_samples(samples, run).select("index", "id", "sample").collect()
     for name in ("answers.parquet", "scores.parquet"):
         key = layout.run_file(run.run_id, name)
-        frame = pl.read_parquet(await world.store.get(key))
-        asked = [frame.with_columns(id=pl.col("id") + f"#{epoch}") for epoch in (1, 2)]
-        await world.put_parquet(key, pl.concat(asked).sort("index", "id"))
+        frame = pl.read_parquet(await world.store.get(key)).drop("index").rename({"id": "sample"})
+        own = frame.drop(name for name in ("id",) if name in frame.columns)
+        await world.put_parquet(key, asked.join(own, on="sample", maintain_order="left"))
     await world.job()
     files = await files_of(world)
-    assert files["t0-ids"] == ["0#1", "0#2", "1#1", "1#2"] and files["t0-index"] == [0, 0, 1, 1]
+    assert files["t0-ids"] == ["0", "0~e2", "1", "1~e2"] and len(set(files["t0-index"])) == 4
     assert files["r0-0"]["texts"] == ["x", "x", "y", "y"] and files["r0-values0"] == [0.1, 0.1, 0.2, 0.2]
+    assert files["t0-0"]["references"] == [["Total 0.00 EUR"]] * 2 + [["Total 1.00 EUR"]] * 2
 
 
 async def test_a_run_without_answers_is_left_out_and_one_cut_short_has_gaps(world: Any) -> None:

@@ -60,11 +60,12 @@ async def test_the_summary_and_the_breakdown_have_them_too(world: Any) -> None:
 
 
 async def test_charts_draw_them(world: Any) -> None:
-    charts = section((await compared(world))["report.html"], "charts")
+    page = (await compared(world))["report.html"]
+    charts, plots = section(page, "charts"), section(page, "tradeoffs")
     # Two bars with three lines each, and two points with one.
-    assert charts.count('class="whisker"') == 8
+    assert (charts.count('class="whisker"'), plots.count('class="whisker"')) == (6, 2)
     assert "small: 0.5000 [0.4800, 0.5200] (0.5625 to 0.4375)" in charts
-    spans = re.findall(r'class="whisker" x1="([\d.]+)%" x2="\1%" y1="([\d.]+)%" y2="([\d.]+)%"', charts)
+    spans = re.findall(r'class="whisker" x1="([\d.]+)%" x2="\1%" y1="([\d.]+)%" y2="([\d.]+)%"', plots)
     assert sorted(float(low) - float(high) for _, low, high in spans) == [4.0, 4.0]
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from vhb_reporter import formats
 from vhb_reporter.diff import Segment, closest, compare
-from vhb_reporter.sections.charts import axis
+from vhb_reporter.sections.axes import axis
 from vhb_reporter.thumbnails import MAX_SIDE, thumbnail
 
 

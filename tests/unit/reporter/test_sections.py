@@ -42,8 +42,8 @@ class Unescaped(Extra):
 
 
 OURS = (
-    "summary", "leaderboard", "charts", "breakdown", "outcomes", "performance", "timings", "samples", "failures",
-    "setup", "provenance",
+    "summary", "leaderboard", "charts", "tradeoffs", "breakdown", "class-map", "distributions", "confusion", "fields",
+    "robustness", "outcomes", "performance", "timings", "samples", "disagreement", "failures", "setup", "provenance",
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from vhb_reporter.inert import clip, visible
 from vhb_reporter.language import gettext
-from vhb_reporter.model import MetricRow
+from vhb_reporter.measures import MetricRow
 
 NOTHING = "\u2014"
 """What a cell says when there is no value: never 0."""

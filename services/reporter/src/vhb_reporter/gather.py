@@ -9,16 +9,19 @@ from pathlib import Path
 
 import polars as pl
 
-from vhb_reporter import exports, results
+from vhb_reporter import exports, per_sample, results
+from vhb_reporter.disagreement import most_disagreed
 from vhb_reporter.files import ReportFiles
 from vhb_reporter.grouping import Direction, compared, labelled
-from vhb_reporter.model import Report, RunStatus, RunView, Timings
+from vhb_reporter.measures import Timings
+from vhb_reporter.model import Report, RunStatus, RunView
 from vhb_reporter.samples import SamplePicker, Tables
 from vhb_shared.contracts.job import ReportLanguage
 from vhb_shared.contracts.performance import Performance
 from vhb_shared.contracts.plan import Plan, RunSpec
 from vhb_shared.contracts.results import OutcomeCounts, Reused
 from vhb_shared.contracts.state import JobState, RunState
+from vhb_shared.datasets.selection import run_samples
 from vhb_shared.errors import NotFound
 from vhb_shared.reuse.count import count_reused
 from vhb_shared.store import layout
@@ -112,8 +115,15 @@ class Gatherer:
         for item in read:
             directions |= item.directions
         groups = compared(views, directions)
-        picker = SamplePicker(files, {item.view.spec.run_id: item.tables for item in read})
+        tables = {item.view.spec.run_id: item.tables for item in read}
+        picker = SamplePicker(files, tables)
         cards, choice = await picker.pick(groups, with_images=scope_is_job) if with_samples else ((), "first")
+        disagreed = {}
+        for group in groups if with_samples else ():
+            run = group.runs[0].spec
+            path = await files.samples(run.dataset.digest)
+            samples = run_samples(path, run) if path else None
+            disagreed[group.title] = await asyncio.to_thread(most_disagreed, group, tables, samples)
         first = views[0].spec if views else None
         return Report(
             scope="job" if scope_is_job else "run",
@@ -123,6 +133,7 @@ class Gatherer:
             groups=groups,
             cards=cards,
             choice=choice,
+            disagreed={title: found for title, found in disagreed.items() if found},
         )
 
     async def _read(self, spec: RunSpec, files: ReportFiles) -> _Read:
@@ -168,6 +179,9 @@ def _view(
         counts=counts,
         metrics=results.metric_rows(metrics) if metrics is not None else (),
         scored=tables.scores is not None,
+        spreads=per_sample.read_spreads(tables.scores) if tables.scores else {},
+        confusions=per_sample.read_confusions(tables.scores) if tables.scores else {},
+        fields=per_sample.read_fields(tables.scores) if tables.scores else {},
         timings=results.read_timings(answers) if answers else Timings(),
         reused=count_reused(results.with_origin(answers)) if answers else Reused(),
         failures=results.read_failures(answers, FAILURES_SHOWN) if answers and counts.not_answered else (),

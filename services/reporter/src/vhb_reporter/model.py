@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Literal
 
+from vhb_reporter.measures import Confusion, FailedSample, FieldCount, MetricRow, Spread, Timings
 from vhb_shared.contracts.job import ReportLanguage
 from vhb_shared.contracts.performance import Performance
 from vhb_shared.contracts.plan import RunSpec
@@ -17,77 +17,6 @@ SampleChoice = Literal["worst", "first"]
 """Why samples are shown: the worst by the first metric, or, unscored, the first ones."""
 
 GENERAL = "general"
-
-
-@dataclass(frozen=True, slots=True)
-class MetricRow:
-    """One row of metrics.csv (columns: `contracts.results.METRIC_COLUMNS`)."""
-
-    metric: str
-    level: str
-    group: str
-    value: float | None
-    metric_version: str = ""
-    normalisation: str = ""
-    ci_low: float | None = None
-    ci_high: float | None = None
-    n: int = 0
-    n_scored: int = 0
-    n_failed: int = 0
-    worst: float | None = None
-    """The value if every failed sample were scored as an empty answer."""
-    best: float | None = None
-    """The value if every failed sample were scored as perfect."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timings:
-    """How fast a run was answered. Times in milliseconds, the span in seconds; None where nothing was measured."""
-
-    latency_p50: float | None = None
-    latency_p95: float | None = None
-    latency_p99: float | None = None
-    ttft_p50: float | None = None
-    ttft_p95: float | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    requests: int = 0
-    """Samples that this run asked at least once; those that earlier runs asked are in no figure below."""
-    asked_tokens: int | None = None
-    """Completion tokens of these requests."""
-    retries: int = 0
-    """Attempts beyond the first."""
-    first_at: datetime | None = None
-    """When the first request was sent, as well as the answers tell."""
-    last_at: datetime | None = None
-    """When the last answer was complete."""
-
-    @property
-    def span_s(self) -> float | None:
-        """Seconds from the first request to the last answer, interruptions included."""
-        if self.first_at is None or self.last_at is None:
-            return None
-        return max((self.last_at - self.first_at).total_seconds(), 0.0)
-
-    @property
-    def requests_per_s(self) -> float | None:
-        """Samples per second over the span."""
-        return self.requests / self.span_s if self.span_s and self.requests else None
-
-    @property
-    def tokens_per_s(self) -> float | None:
-        """Completion tokens per second over the span."""
-        return self.asked_tokens / self.span_s if self.span_s and self.asked_tokens else None
-
-
-@dataclass(frozen=True, slots=True)
-class FailedSample:
-    """A sample without an answer, and why."""
-
-    id: str
-    outcome: str
-    error: str
-    attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +33,7 @@ class RunView:
     metrics: tuple[MetricRow, ...] = ()
     """All levels but by_id."""
     scored: bool = False
-    timings: Timings = Timings()
+    timings: Timings = field(default_factory=Timings)
     reused: Reused = field(default_factory=Reused)
     """Answers that earlier jobs got."""
     performance: Performance | None = None
@@ -112,6 +41,10 @@ class RunView:
     failures: tuple[FailedSample, ...] = ()
     """The first few; `counts` says how many there are."""
     environment: Mapping[str, object] = field(default_factory=dict)
+    spreads: Mapping[str, Spread] = field(default_factory=dict)
+    """By metric, like the next two."""
+    confusions: Mapping[str, tuple[Confusion, ...]] = field(default_factory=dict)
+    fields: Mapping[str, tuple[FieldCount, ...]] = field(default_factory=dict)
     colour: int = 0
     """Position in the palette, the same wherever the model appears."""
 
@@ -223,6 +156,19 @@ class SampleCard:
 
 
 @dataclass(frozen=True, slots=True)
+class DisagreedSample:
+    """A sample on which runs differ by the first metric."""
+
+    index: int
+    id: str
+    spread: float
+    """The best value less the worst."""
+    values: tuple[tuple[RunView, float], ...]
+    """Best first."""
+    reference: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything a report shows, for a job or for one run."""
 
@@ -233,6 +179,8 @@ class Report:
     groups: tuple[ComparisonGroup, ...]
     cards: tuple[SampleCard, ...] = ()
     choice: SampleChoice = "worst"
+    disagreed: Mapping[str, tuple[DisagreedSample, ...]] = field(default_factory=dict)
+    """Title of a comparison -> the samples on which its runs differ most."""
     planned_at: str = ""
     submitted_at: str = ""
     software: Mapping[str, str] = field(default_factory=dict)

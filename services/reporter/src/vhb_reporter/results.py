@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from vhb_reporter.model import GENERAL, FailedSample, MetricRow, Timings
+from vhb_reporter.measures import FailedSample, MetricRow, Timings
+from vhb_reporter.model import GENERAL
 from vhb_shared.contracts.results import METRIC_COLUMNS, OUTCOMES, OutcomeCounts
 
 TEXT_LIMIT = 4000

@@ -21,7 +21,9 @@ from vhb_reporter.explorer.images import Previews
 from vhb_reporter.model import ComparisonGroup, RunView
 from vhb_reporter.samples import Tables
 from vhb_shared.contracts.results import OUTCOMES
+from vhb_shared.datasets.options import MOST_CHOICES
 from vhb_shared.datasets.records import SAMPLE_SCHEMA
+from vhb_shared.datasets.selection import slice_samples
 
 CHUNK = 512
 WINDOW = 8 * CHUNK
@@ -30,6 +32,7 @@ TEXT_LIMIT = 1200
 """Characters of a question, a reference or an answer; the whole answer is in answers.csv."""
 _ERROR_LIMIT = 600
 _ID_LIMIT = 120
+_CHOICE_LIMIT = 300
 _REFERENCES = 8
 _IMAGES = 12
 _NAMES = 300
@@ -167,7 +170,7 @@ def _shared(
 ) -> Iterator[Path]:
     """What all runs share: ids, classes, questions, references, images."""
     start = f"t{comparison.place}"
-    frame = window.join(_samples(comparison.samples, window), on="index", how="left", maintain_order="left")
+    frame = window.join(_samples(comparison, window, offset), on="index", how="left", maintain_order="left")
     columns.add(f"{start}-ids", window["id"].str.slice(0, _ID_LIMIT).to_list())
     columns.add(f"{start}-index", window["index"].to_list())
     columns.add(f"{start}-classes", comparison.classes.codes(frame["doc_class"].to_list()))
@@ -177,6 +180,7 @@ def _shared(
         part = frame.slice(position, CHUNK)
         content = {
             "questions": part["question"].to_list(),
+            "choices": part["choices"].to_list(),
             "references": part["references"].to_list(),
             "referenceCounts": part["reference_count"].to_list(),
             "images": [previews.take(digest, names or ()) for names in part["images"].to_list()],
@@ -185,23 +189,27 @@ def _shared(
         yield _chunk(folder, f"{start}-{(offset + position) // CHUNK}", content)
 
 
-def _samples(samples: Path | None, window: pl.DataFrame) -> pl.DataFrame:
-    if samples is None:
-        source = pl.LazyFrame(schema=SAMPLE_SCHEMA)
+def _samples(comparison: Comparison, window: pl.DataFrame, offset: int) -> pl.DataFrame:
+    """What was asked, as it was asked: options in the order shown."""
+    run = comparison.group.runs[0].spec
+    if comparison.samples is None:
+        rows = pl.LazyFrame(schema=SAMPLE_SCHEMA)
+    elif run.task.is_repeated or run.task.circular or run.task.shuffle_options is not None:
+        rows = slice_samples(comparison.samples, run, offset, window.height).lazy()
     else:
-        source = pl.scan_parquet(samples, schema=SAMPLE_SCHEMA, missing_columns="insert", extra_columns="ignore")
-    return (
-        source.filter(_between(window))
-        .select(
-            "index", "doc_class", "question_type",
-            pl.col("question").str.slice(0, TEXT_LIMIT),
-            pl.col("references").list.len().alias("reference_count"),
-            pl.col("references").list.head(_REFERENCES).list.eval(pl.element().str.slice(0, TEXT_LIMIT)),
-            pl.col("images").list.len().alias("image_count"),
-            pl.col("images").list.head(_IMAGES),
-        )
-        .collect(engine="streaming")
-    )  # fmt: skip
+        # Rows are the data set's own: only those in reach are read.
+        rows = pl.scan_parquet(
+            comparison.samples, schema=SAMPLE_SCHEMA, missing_columns="insert", extra_columns="ignore"
+        ).filter(_between(window))
+    return rows.select(
+        "index", "doc_class", "question_type",
+        pl.col("question").str.slice(0, TEXT_LIMIT),
+        pl.col("choices").list.head(MOST_CHOICES).list.eval(pl.element().str.slice(0, _CHOICE_LIMIT)),
+        pl.col("references").list.len().alias("reference_count"),
+        pl.col("references").list.head(_REFERENCES).list.eval(pl.element().str.slice(0, TEXT_LIMIT)),
+        pl.col("images").list.len().alias("image_count"),
+        pl.col("images").list.head(_IMAGES),
+    ).collect(engine="streaming")  # fmt: skip
 
 
 def _run_window(window: pl.DataFrame, tables: Tables, metrics: Sequence[str]) -> pl.DataFrame:

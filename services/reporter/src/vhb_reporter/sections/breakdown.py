@@ -1,9 +1,10 @@
 """Results per document class and question type, as tables coloured from worst to best."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar, NamedTuple
 
-from vhb_reporter.model import ComparisonGroup, MetricRow, Report, RunView
+from vhb_reporter.measures import MetricRow
+from vhb_reporter.model import ComparisonGroup, Report, RunView
 from vhb_reporter.sections.template import TemplateSection
 
 LEVELS = (
@@ -103,17 +104,7 @@ def _table(group: ComparisonGroup, metric: str, level: str, title: str) -> HeatT
     by_run = [rows_of[run.name] for run in runs]
     shown = names[:GROUPS_SHOWN]
     higher = group.higher_is_better.get(metric)
-    values = [row.value for rows in by_run for name in shown if (row := rows.get(name)) and row.value is not None]
-    low, high = (min(values), max(values)) if values else (0.0, 0.0)
-    if higher is False and low < 1:
-        # An error rate beyond 1 is as bad as 1: a single runaway answer must not turn all others green.
-        high = min(high, 1.0)
-
-    def good(value: float | None) -> int | None:
-        if value is None or higher is None or low == high:
-            return None
-        share = min((value - low) / max(high - low, _LEAST_RANGE), 1.0)
-        return round(100 * (share if higher else 1 - share))
+    good = painter([row.value for rows in by_run for name in shown if (row := rows.get(name))], higher)
 
     lines = tuple(
         Line(
@@ -124,3 +115,20 @@ def _table(group: ComparisonGroup, metric: str, level: str, title: str) -> HeatT
         for name in shown
     )
     return HeatTable(title, runs, lines, len(names) - len(shown))
+
+
+def painter(values: Iterable[float | None], higher: bool | None) -> Callable[[float | None], int | None]:
+    """A function from a value to its place between the worst (0) and the best (100) of some; None without a place."""
+    known = [value for value in values if value is not None]
+    low, high = (min(known), max(known)) if known else (0.0, 0.0)
+    if higher is False and low < 1:
+        # An error rate beyond 1 is as bad as 1: a single runaway answer must not turn all others green.
+        high = min(high, 1.0)
+
+    def good(value: float | None) -> int | None:
+        if value is None or higher is None or low == high:
+            return None
+        share = min((value - low) / max(high - low, _LEAST_RANGE), 1.0)
+        return round(100 * (share if higher else 1 - share))
+
+    return good

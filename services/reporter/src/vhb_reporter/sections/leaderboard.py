@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
-from vhb_reporter.model import ComparisonGroup, MetricRow, Report, RunView
+from vhb_reporter.measures import MetricRow
+from vhb_reporter.model import ComparisonGroup, Report, RunView
 from vhb_reporter.sections.template import TemplateSection
 
 

@@ -5,11 +5,13 @@ from typing import ClassVar, NamedTuple
 
 from vhb_reporter import formats
 from vhb_reporter.model import ComparisonGroup, Report, RunView
-from vhb_reporter.sections.charts import PLOT_HEIGHT, Tick, axis
+from vhb_reporter.sections.axes import Tick, axis
 from vhb_reporter.sections.template import TemplateSection
 from vhb_shared.contracts.performance import Performance
 
 CURVES_SHOWN = 8
+PLOT_HEIGHT = 200
+"""Pixels."""
 LEAST_ANSWERS = 5
 """A curve through fewer says nothing."""
 _OUTLIER = 19

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 from vhb_reporter import formats
-from vhb_reporter.model import MetricRow, Report
+from vhb_reporter.measures import MetricRow
+from vhb_reporter.model import Report
 from vhb_reporter.sections.template import TemplateSection
 
 

@@ -232,6 +232,8 @@
     $("pages").replaceChildren(...pictures(question, inside));
     $("question").textContent = visible(question.questions[inside] ?? "");
     $("question").hidden = !question.questions[inside];
+    $("choices").replaceChildren(...(question.choices[inside] ?? []).map((text) => element("li", "", text)));
+    $("choices").hidden = !question.choices[inside]?.length;
     const references = question.references[inside] ?? [];
     $("answers").replaceChildren(reference(references, question.referenceCounts[inside] ?? 0),
       ...all.map((of, place) => side(of, answers[place], inside, references)));
