@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from person import vhb, write_csv, write_folder
+from person import table, vhb, write_csv, write_folder, write_job
 
 METRICS = "exact_match,cer"
 
@@ -107,10 +107,8 @@ def test_three_runs_are_compared_with_the_first_or_with_each_other(place: Path, 
     [
         (["good", "other"], r"were asked different data \('data', digest \w{12}, and 'others', \w{12}\)"),
         (["good", "bad", "--by", "moon"], "have no column 'moon'; those to compare by are: doc_class, question_type"),
-        (["good", "bad", "-m", "anls"], "was not scored with 'anls'; it has: exact_match, cer"),
         (["good", "bad", "--fail-if", "cer >> 1"], "is not a condition: write a metric, a comparison and a limit"),
         (["good", "bad", "--fail-if", "wer > 1"], "names 'wer', which was not compared; there are: exact_match, cer"),
-        (["good"], "No two runs belong together"),
         (["good", "nowhere"], "There is no job 'nowhere'"),
         (["good", "good:bed__data"], r"has no run 'bed__data'; did you mean 'good__data'\?"),
         (["good", "./nowhere"], "There is no folder ./nowhere"),
@@ -119,3 +117,32 @@ def test_three_runs_are_compared_with_the_first_or_with_each_other(place: Path, 
 def test_mistakes_are_sentences(place: Path, jobs: dict[str, str], arguments: list[str], sentence: str) -> None:
     given = [re.sub("^(good|bad|other)", lambda name: jobs[name[0]], argument) for argument in arguments]
     assert re.search(sentence, vhb("compare", *given, cwd=place, code=2).stderr)
+
+
+def test_a_column_of_the_data_is_a_level_and_can_be_compared_by(place: Path, tmp_path: Path) -> None:
+    def halves(rows: list[list[str]]) -> None:
+        for n, row in enumerate(rows):
+            row[1] = "easy" if n < 16 else "hard"
+
+    data = write_folder(tmp_path / "halves", 32, change=halves)
+    runs = []
+    for name, right in (("one", 16), ("two", 30)):
+        answers = [[str(n), f"ответ {n}" if n < right else "нет"] for n in range(32)]
+        write_csv(tmp_path / f"{name}.csv", ("id", "model_answer"), answers)
+        runs.append({"model": name, "task": "ask", "answers": f"{name}.csv"})
+    models = [{"name": "one"}, {"name": "two"}]
+    task = {"name": "ask", "dataset": str(data), "metrics": ["exact_match"], "aggregators": ["column:split"]}
+    job = write_job(tmp_path / "levels.yaml", models, [task], runs=runs)
+    job_id = vhb("submit", job, "--wait", cwd=place).stdout.strip()
+    vhb("results", job_id, "--out", tmp_path / "out", cwd=place)
+    rows = table(tmp_path / "out/runs/two__ask/metrics_split.csv")
+    assert [(row["level"], row["group"], row["value"], row["n"]) for row in rows] == [
+        ("column:split", "easy", "1.0", "16"), ("column:split", "hard", "0.875", "16")
+    ]  # fmt: skip
+    said = vhb("compare", tmp_path / "out", "--by", "split", cwd=place).stdout
+    assert "no difference between two and one on exact_match (column:split easy)" in said
+    assert "two beats one on exact_match (column:split hard) by 0.88" in said
+
+    wrong = write_job(tmp_path / "wrong.yaml", models, [task | {"aggregators": ["column:splot"]}], runs=runs)
+    refused = vhb("validate", wrong, cwd=place, code=2).stderr
+    assert "no sample has a column 'splot' ('column:splot'); did you mean 'split'?" in refused

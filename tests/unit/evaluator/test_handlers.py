@@ -245,3 +245,30 @@ async def test_a_lost_or_unreadable_part_is_a_failure_not_a_missing_answer(bench
     await bench.handlers.on_shard_completed(event)  # logged, not raised
     with pytest.raises(EvaluationFailed, match="cannot be read"):
         await bench.handlers.evaluate_run(bench.completed())
+
+
+async def test_any_column_of_the_data_set_is_a_level(bench, tmp_path, make_samples, make_answers):
+    samples = make_samples(
+        REFERENCES, fields=['{"lang":"ru"}', '{"lang":"en","x":"1"}', None, '{"lang":"ru"}', '{"lang":"ru"}'],
+        split=["a", "a", "b", "b", "b"],
+    )  # fmt: skip
+    await bench.start(tmp_path, samples, metrics=["cer"], aggregators=["general", "column:lang", "column:split"])
+    event = await bench.commit(tmp_path, 0, make_answers([(0, "abcd", "answered"), (1, "", "empty")]))
+    await bench.commit(tmp_path, 1, make_answers([(2, "x", "answered"), (3, None, "failed")]))
+    await bench.commit(tmp_path, 2, make_answers([(4, "abcdefghi", "answered")]))
+    await bench.handlers.on_shard_completed(event)  # one part is scored ahead of time, without the columns
+    done = await bench.handlers.evaluate_run(bench.completed())
+    assert {name for name in done.artefacts if name.startswith("metrics_")} == {
+        "metrics_general.csv", "metrics_lang.csv", "metrics_split.csv"
+    }  # fmt: skip
+    lang = await bench.table("metrics_lang.csv")
+    assert lang.select("level", "group", "value", "n", "n_failed").rows() == [
+        ("column:lang", "(none)", "0.0", "1", "0"),
+        ("column:lang", "en", "1.0", "1", "0"),
+        ("column:lang", "ru", str(1 / 14), "3", "1"),
+    ]
+    everything = await bench.table("metrics.csv")
+    assert everything.filter(level="column:split")["group"].to_list() == ["a", "b"]
+    assert list(dict.fromkeys(everything["level"]))[-3:] == ["column:lang", "column:split", "by_id"]
+    scores = await bench.table("scores.parquet")
+    assert scores["column:lang"].to_list() == ["ru", "en", None, "ru", "ru"]

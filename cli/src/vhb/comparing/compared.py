@@ -133,17 +133,39 @@ def _compared(each: Match, first: int, second: int, wishes: Wishes, notes: list[
     tables = [_scan(each.runs[place]) for place in (first, second)]
     labels = [_labels(table) for table in tables]
     names = (each.labels[first], each.labels[second])
-    directions = _directions(labels[0])
-    one_sided = set(labels[0]) ^ set(labels[1])
-    if not wishes.metrics:
-        notes += [f"{label} was computed for one of {names[0]} and {names[1]} only" for label in sorted(one_sided)]
     return compare_scores(
         *tables,
         names=names,
-        higher_is_better=directions,
-        metrics=wishes.metrics or None,
+        higher_is_better=_directions(labels[0]),
+        metrics=_comparable(labels, names, wishes.metrics, notes),
         by=_column(wishes.by, tables),
     )
+
+
+def _comparable(
+    labels: Sequence[Sequence[str]], names: tuple[str, str], asked: Sequence[str], notes: list[str]
+) -> Sequence[str] | None:
+    """The metrics to compare, None for all; what is left out is noted."""
+    composite = [label for label in labels[0] if _is_composite(label)]
+    wrong = [label for label in asked if label in composite]
+    if wrong:
+        raise UserError(f"{wrong[0]} has no value of a sample that adds up, so runs cannot be compared by it.")
+    if asked:
+        return asked
+    one_sided = sorted(set(labels[0]) ^ set(labels[1]))
+    notes += [f"{label} was computed for one of {names[0]} and {names[1]} only" for label in one_sided]
+    notes += [f"{label} has no value of a sample that adds up" for label in composite]
+    common = [label for label in labels[0] if label in labels[1] and label not in composite]
+    return common if composite and common else None
+
+
+def _is_composite(label: str) -> bool:
+    from vhb_evaluator.metrics.registry import class_from_label
+
+    try:
+        return class_from_label(label).composite
+    except UserError:
+        return False
 
 
 def _scan(run: FoundRun) -> pl.LazyFrame:

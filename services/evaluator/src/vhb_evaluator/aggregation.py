@@ -8,6 +8,7 @@ import polars as pl
 from vhb_evaluator.composite import with_composite_values, with_ordered_bounds
 from vhb_evaluator.intervals import with_intervals
 from vhb_evaluator.metrics.registry import higher_is_better
+from vhb_evaluator.repeated import epoch_spread, repeats
 from vhb_evaluator.scoring import ratio
 from vhb_evaluator.tables import METRIC_SCHEMA, typed
 from vhb_shared.contracts.results import MetricValue
@@ -43,13 +44,38 @@ _FAILED = pl.col("status").is_in(["failed", "withdrawn"])
 _SCORED = pl.col("status").is_in(["scored", "unparsable"])
 
 
-def aggregate(scores: pl.DataFrame, run_name: str, model: str, task: str, columns: Sequence[str] = ()) -> pl.DataFrame:
-    """All metric rows of a run; see `aggregate_lazily`."""
-    return aggregate_lazily(scores.lazy(), run_name, model, task, columns).collect()
+def level_groups(columns: Sequence[str] = ()) -> dict[str, pl.Expr]:
+    """Level -> expression of the group over the columns of scores, for all levels but `by_id`.
+
+    Args:
+        columns: further columns of the scores, each a level of that name.
+    """
+    return {**_GROUPS, **{name: _or_none(name) for name in columns}}
+
+
+def aggregate(
+    scores: pl.DataFrame,
+    run_name: str,
+    model: str,
+    task: str,
+    columns: Sequence[str] = (),
+    thresholds: Mapping[str, float] = MappingProxyType({}),
+) -> pl.DataFrame:
+    """All metric rows of a run, those of samples that were asked several times included; see `aggregate_lazily` and
+    `repeated`."""
+    found = list(repeats(scores.lazy(), level_groups(columns), tuple(columns), thresholds))
+    everything = pl.concat([scores, *(each.scores for each in found)], how="diagonal")
+    epochs = [each.epochs for each in found]
+    return aggregate_lazily(everything.lazy(), run_name, model, task, columns, epochs).collect()
 
 
 def aggregate_lazily(
-    scores: pl.LazyFrame, run_name: str, model: str, task: str, columns: Sequence[str] = ()
+    scores: pl.LazyFrame,
+    run_name: str,
+    model: str,
+    task: str,
+    columns: Sequence[str] = (),
+    epochs: Sequence[pl.DataFrame] = (),
 ) -> pl.LazyFrame:
     """Metric rows of all levels of a run. Blocks: all but the level `by_id` is computed before this returns.
 
@@ -66,22 +92,26 @@ def aggregate_lazily(
         model: its model's name.
         task: its task's name.
         columns: further columns of the scores, each a level of that name.
+        epochs: `Repeats.epochs`, where samples were asked several times.
 
     Returns:
         Columns `METRIC_COLUMNS`: levels as in `LEVELS`, `columns` before `by_id`; within one, metrics in the order of
         the scores, then groups by name; within `by_id` as in the scores.
     """
-    groups = {**_GROUPS, **{name: _or_none(name) for name in columns}}
+    groups = level_groups(columns)
     used = scores.select(*_USED, *columns)
     # An id names one sample, so that level needs no grouping, and its rows, as many as samples, can stream through.
     by_id = used.select(*_KEYS, pl.lit(BY_ID).alias("level"), pl.col("id").alias("group"), *_measures(single=True))
     levels = pl.concat([_values(_level(used, level, group)).collect() for level, group in groups.items()])
     composed = with_composite_values(levels.lazy(), scores, groups).select(levels.columns).collect()
-    grouped = with_ordered_bounds(composed)
+    grouped = with_intervals(with_ordered_bounds(composed), scores, groups)
+    if epochs:
+        order = pl.col("level").replace_strict(list(groups), range(len(groups)))
+        grouped = pl.concat([grouped, epoch_spread(epochs)], how="diagonal").sort(order, maintain_order=True)
     nothing = pl.lit(None, dtype=pl.Float64)
     rows = pl.concat(
         [
-            with_intervals(grouped, scores, groups).lazy(),
+            grouped.lazy(),
             _values(by_id).with_columns(nothing.alias("ci_low"), nothing.alias("ci_high")),
         ]
     )

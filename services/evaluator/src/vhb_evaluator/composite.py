@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import polars as pl
 
 from vhb_evaluator.metrics.base import Metric
-from vhb_evaluator.metrics.registry import class_from_label, from_label
+from vhb_evaluator.metrics.registry import class_from_label, from_label, higher_is_better
 
 _CASES = ("value", "value_if_failed_worst", "value_if_failed_best")
 _FAILED_AS = {"value_if_failed_worst": "worst_detail", "value_if_failed_best": "best_detail"}
@@ -62,7 +62,7 @@ def with_ordered_bounds(rows: pl.DataFrame) -> pl.DataFrame:
     Raises:
         UserError: a metric is not registered here.
     """
-    falling = [label for label in rows["metric"].unique() if class_from_label(label).direction == "lower"]
+    falling = [label for label in rows["metric"].unique() if not higher_is_better(label)]
     lower_is_better = pl.col("metric").is_in(falling)
     value, worst, best = (pl.col(case) for case in _CASES)
     given = worst.is_not_null()

@@ -9,17 +9,19 @@ from typing import NamedTuple
 import polars as pl
 import structlog
 
-from vhb_evaluator.aggregation import BY_ID, GENERAL, LEVELS, aggregate_lazily, headlines
+from vhb_evaluator.aggregation import BY_ID, GENERAL, LEVELS, aggregate_lazily, headlines, level_groups
 from vhb_evaluator.collection import ImportedAnswers, Missing, from_part
 from vhb_evaluator.errors import EvaluationFailed
 from vhb_evaluator.judging import JudgesReport
 from vhb_evaluator.metrics.registry import BoundMetric
 from vhb_evaluator.performance import performance
+from vhb_evaluator.repeated import repeats
 from vhb_evaluator.scoring import SAMPLE_FIELDS, score_bound
 from vhb_evaluator.tables import ANSWER_SCHEMA, SCORE_SCHEMA, Spool, typed, write_csv, write_parquet
 from vhb_evaluator.usage import gather, read_usage
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.results import ANSWERS_CSV_COLUMNS, MetricValue, OutcomeCounts
+from vhb_shared.datasets.columns import column_levels, columns_needed, level_file, level_value
 from vhb_shared.datasets.selection import slice_samples
 
 log = structlog.get_logger()
@@ -30,9 +32,11 @@ _OLD_NAMES = {"overall": GENERAL}
 """What the earlier tool called an aggregator."""
 
 
-def read_samples(samples: Path, run: RunSpec, offset: int, count: int) -> pl.DataFrame:
+def read_samples(
+    samples: Path, run: RunSpec, offset: int, count: int, columns: Sequence[str] = SAMPLE_FIELDS
+) -> pl.DataFrame:
     """What scoring needs of some of a run's rows, in data set order; options and references as they were shown."""
-    return slice_samples(samples, run, offset, count, SAMPLE_FIELDS)
+    return slice_samples(samples, run, offset, count, columns)
 
 
 def read_part(path: Path) -> pl.DataFrame:
@@ -80,11 +84,14 @@ class RunEvaluation:
         self._samples = samples
         self._folder = folder
         self._answers = Spool(folder / "answers", ANSWER_SCHEMA)
-        self._scores = Spool(folder / "scores", SCORE_SCHEMA)
+        self._levels = column_levels(run.task.aggregators)
+        self._columns = tuple(dict.fromkeys((*SAMPLE_FIELDS, *columns_needed(self._levels))))
+        texts = pl.Schema(dict.fromkeys(self._levels, pl.String()))
+        self._scores = Spool(folder / "scores", pl.Schema({**SCORE_SCHEMA, **texts}))
         self._judges = JudgesReport(metrics)
         self._aggregators = tuple(dict.fromkeys(_OLD_NAMES.get(name, name) for name in run.task.aggregators))
         for name in self._aggregators:
-            if name not in LEVELS:
+            if name not in (*LEVELS, *self._levels):
                 raise EvaluationFailed(
                     f"unknown aggregator {name!r} of task {run.task.name!r}; known are {', '.join(LEVELS)}"
                 )
@@ -115,14 +122,17 @@ class RunEvaluation:
                 computed += self._scored(batch)
                 batch = _Batch(self._metrics)
             if known is not None:
-                self._keep(known)
+                self._keep(known, samples)
         return computed + self._scored(batch)
 
     def _samples_of(self, shards: Sequence[StoredShard]) -> Iterator[pl.DataFrame]:
         ranges = [self._run.shard_range(stored.shard) for stored in shards]
         start = ranges[0][0]
-        samples = read_samples(self._samples, self._run, start, sum(count for _, count in ranges))
+        samples = self._read(start, sum(count for _, count in ranges))
         return (samples.slice(offset - start, count) for offset, count in ranges)
+
+    def _read(self, offset: int, count: int) -> pl.DataFrame:
+        return read_samples(self._samples, self._run, offset, count, self._columns)
 
     def _known_scores(self, stored: StoredShard, samples: pl.DataFrame) -> pl.DataFrame | None:
         """The stored scores of a part, if they are of these metrics; empty when nothing is to be scored."""
@@ -139,9 +149,9 @@ class RunEvaluation:
 
     def _scored(self, batch: "_Batch") -> list[tuple[int, pl.DataFrame]]:
         tables = batch.score()
-        for _, table in tables:
-            self._keep(table)
-        return [(stored.shard, table) for stored, table in tables if stored.part is not None]
+        for _, samples, table in tables:
+            self._keep(table, samples)
+        return [(stored.shard, table) for stored, _, table in tables if stored.part is not None]
 
     def add_imported(self, imported: ImportedAnswers, offset: int, count: int) -> None:
         """Takes in the next samples with answers made elsewhere.
@@ -149,11 +159,11 @@ class RunEvaluation:
         Raises:
             EvaluationFailed: unreadable answers, or a metric that failed.
         """
-        samples = read_samples(self._samples, self._run, offset, count)
+        samples = self._read(offset, count)
         answers = imported.answers(samples)
         self._take(answers)
         if self._metrics:
-            self._keep(score_bound(samples, answers, self._metrics))
+            self._keep(score_bound(samples, answers, self._metrics), samples)
 
     def finish(self, telemetry: Sequence[Path] = ()) -> tuple[dict[str, Path], tuple[MetricValue, ...]]:
         """Writes answers, performance, scores and metric rows.
@@ -173,20 +183,31 @@ class RunEvaluation:
             files |= self._measured(telemetry)
         if not self._metrics:
             return files, ()
+        epochs = self._take_repeated()
         scores = self._scores.scan()
         files["scores.parquet"] = write_parquet(scores, self._folder / "scores.parquet")
-        rows = aggregate_lazily(scores, self._run.name, self._run.model.name, self._run.task.name)
+        run = self._run
+        rows = aggregate_lazily(scores, run.name, run.model.name, run.task.name, self._levels, epochs)
         table = pl.scan_parquet(write_parquet(rows, self._folder / "metrics.parquet"))
         files["metrics.csv"] = write_csv(table, self._folder / "metrics.csv")
         for name in self._aggregators:
             level = table.filter(pl.col("level") == name)
-            files[f"metrics_{name}.csv"] = write_csv(level, self._folder / f"metrics_{name}.csv")
+            files[level_file(name)] = write_csv(level, self._folder / level_file(name))
         judges = self._judges.content()
         if judges is not None:
             files["judges.json"] = self._folder / "judges.json"
             files["judges.json"].write_text(json.dumps(judges, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         self._tell_of_unscorable(table)
         return files, headlines(table.filter(pl.col("level") == GENERAL).collect())
+
+    def _take_repeated(self) -> list[pl.DataFrame]:
+        """Adds the scores of what several answers to a sample say together; returns sums by epoch."""
+        thresholds = {each.label: each.pass_threshold for each in self._metrics if each.pass_threshold is not None}
+        epochs = []
+        for found in repeats(self._scores.scan(), level_groups(self._levels), self._levels, thresholds):
+            self._scores.append(found.scores)
+            epochs.append(found.epochs)
+        return epochs
 
     def _measured(self, telemetry: Sequence[Path]) -> dict[str, Path]:
         files: dict[str, Path] = {}
@@ -198,8 +219,12 @@ class RunEvaluation:
         files["performance.json"].write_text(figures.model_dump_json(indent=1) + "\n", encoding="utf-8")
         return files
 
-    def _keep(self, scores: pl.DataFrame) -> None:
+    def _keep(self, scores: pl.DataFrame, samples: pl.DataFrame) -> None:
+        """Takes in scores, each with the groups of its sample at the levels that are columns of the data set."""
         self._judges.add(scores)
+        if self._levels:
+            groups = samples.select("index", *(level_value(level).alias(level) for level in self._levels))
+            scores = scores.join(groups, on="index", how="left", maintain_order="left")
         self._scores.append(scores)
 
     def _take(self, answers: pl.DataFrame) -> None:
@@ -232,11 +257,15 @@ class _Batch:
         self._shards.append((stored, samples, answers))
         self.size += int(answers.estimated_size())
 
-    def score(self) -> list[tuple[StoredShard, pl.DataFrame]]:
+    def score(self) -> list[tuple[StoredShard, pl.DataFrame, pl.DataFrame]]:
+        """Shard, samples and scores of each."""
         if not self._shards:
             return []
         shards, samples, answers = zip(*self._shards, strict=True)
         table = score_bound(pl.concat(samples), pl.concat(answers), self._metrics)
         sizes = [each.height * len(self._metrics) for each in samples]
         starts = itertools.accumulate(sizes, initial=0)
-        return [(stored, table.slice(start, size)) for stored, start, size in zip(shards, starts, sizes, strict=False)]
+        return [
+            (stored, own, table.slice(start, size))
+            for stored, own, start, size in zip(shards, samples, starts, sizes, strict=False)
+        ]

@@ -129,6 +129,9 @@ class MetricSpec(UserModel):
     """What only this metric knows (`vhb metrics show NAME`)."""
     gate: MetricGate | None = None
     """`structural_fidelity`: an answer that does not validate against the task's schema is scored as an empty one."""
+    pass_threshold: float | None = None
+    """Where samples are asked several times: the value from which on (error rates: up to which) an answer counts as
+    right for pass@k. None: metrics that are 0 or 1 know it, others have no pass@k."""
 
     @field_validator("name")
     @classmethod

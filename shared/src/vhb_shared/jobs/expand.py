@@ -10,6 +10,7 @@ import polars as pl
 from vhb_shared.contracts.backend_id import backend_id
 from vhb_shared.contracts.job import JobSpec, ModelEntry, TaskEntry
 from vhb_shared.contracts.plan import DatasetRef, RunSpec
+from vhb_shared.datasets.columns import check_columns
 from vhb_shared.datasets.few_shot import Examples, examples_digest
 from vhb_shared.datasets.pin import PINNED, load_pinned
 from vhb_shared.datasets.prompts import check_prompts
@@ -38,7 +39,8 @@ async def expand_job(spec: JobSpec, job_id: str, store: ObjectStore) -> tuple[Ru
     Raises:
         UserError: a filter that leaves no samples (the classes there are get named), samples without a prompt, a
             template that is malformed, samples that cannot be asked as often or as shuffled as the task says, examples
-            that are not there, a metric that cannot score these samples; `problems` holds all of them.
+            that are not there, a metric that cannot score these samples, an aggregator that names no
+            column; `problems` holds all of them.
         Unavailable: storage does not answer.
     """
     models = {model.name: model for model in spec.models}
@@ -122,6 +124,7 @@ def _counted(task: TaskEntry, samples: Path, ref: DatasetRef, prompts: bool) -> 
     if count == 0:
         raise UserError(_nothing_left(task, samples, ref))
     check_variants(task, selected)
+    check_columns(task, selected)
     if prompts:
         check_prompts(task, selected)
     check_metrics(task, selected)

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from vhb_shared.contracts.job import MetricSpec, TaskEntry
+from vhb_shared.datasets.columns import COLUMN, level_file
 from vhb_shared.documents.base import Loc
 from vhb_shared.documents.check import did_you_mean
 from vhb_shared.errors import UserError
 from vhb_shared.registry.plugins import load_metric_check, plugin_names
 
-AGGREGATORS = ("by_id", "by_doc_question", "by_doc_type", "general")
+AGGREGATORS = ("by_id", "by_doc_question", "by_doc_type", "by_question_type", "general")
+"""And any column of the data set, as `column:NAME`."""
 
 
 def task_problems(task: TaskEntry) -> Iterator[tuple[Loc, str]]:
@@ -21,16 +23,26 @@ def task_problems(task: TaskEntry) -> Iterator[tuple[Loc, str]]:
         problem = _metric_problem(task, metric)
         if problem is not None:
             yield ("metrics", number), problem
-    for number, name in enumerate(task.aggregators):
-        if name not in AGGREGATORS:
-            hint = did_you_mean(name, AGGREGATORS)
-            yield ("aggregators", number), f"task {task.name!r}: unknown aggregator {name!r}; {hint}"
+    yield from _aggregator_problems(task)
     for field in ("prompt", "system_prompt"):
         value = getattr(task, field)
         if value is not None and not value.strip() and field == "prompt":
             yield (field,), f"task {task.name!r}: `{field}` is empty: leave it out to ask the data set's own questions."
     if task.dataset is not None and not task.dataset.strip():
         yield ("dataset",), f"task {task.name!r}: `dataset` is empty: name a folder, a file or a registry entry."
+
+
+def _aggregator_problems(task: TaskEntry) -> Iterator[tuple[Loc, str]]:
+    files: dict[str, str] = {}
+    for number, name in enumerate(task.aggregators):
+        loc: Loc = ("aggregators", number)
+        if not name.startswith(COLUMN) and name not in AGGREGATORS:
+            hint = did_you_mean(name, AGGREGATORS)
+            yield loc, f"task {task.name!r}: unknown aggregator {name!r}; {hint}"
+        elif name == COLUMN:
+            yield loc, f"task {task.name!r}: aggregator {name!r} names no column: write {COLUMN}lang, for example."
+        elif (other := files.setdefault(level_file(name), name)) != name:
+            yield loc, f"task {task.name!r}: {name!r} and {other!r} would be one file, {level_file(name)}: keep one."
 
 
 def _metric_problem(task: TaskEntry, metric: MetricSpec) -> str | None:

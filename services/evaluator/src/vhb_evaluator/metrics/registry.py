@@ -18,6 +18,16 @@ from vhb_shared.contracts.job import MetricSpec, TaskEntry
 from vhb_shared.errors import UserError
 from vhb_shared.registry.plugins import load_plugin, plugin, plugin_names
 
+CIRCULAR = "[circular]"
+"""After a metric's label: a sample is right only if all rotations of its options are."""
+EPOCH_SD = "[epoch_sd]"
+"""After a metric's label: the standard deviation of a group's value between epochs."""
+
+
+def pass_label(label: str, k: int, threshold: float | None = None) -> str:
+    """`exact_match[pass@4]`, `anls[pass@4 at 0.8]`: the chance that one of k answers is right."""
+    return f"{label}[pass@{k}]" if threshold is None else f"{label}[pass@{k} at {threshold:g}]"
+
 
 class BoundMetric(NamedTuple):
     """A metric with the options a job gave it."""
@@ -30,6 +40,8 @@ class BoundMetric(NamedTuple):
     """Full name of the profile."""
     gate: Metric | None = None
     """Answers that it scores 0 are scored as empty ones."""
+    pass_threshold: float | None = None
+    """From which value on an answer counts as right for pass@k."""
 
 
 def metric_names() -> tuple[str, ...]:
@@ -108,7 +120,7 @@ def bind(spec: MetricSpec, context: MetricContext | None = None) -> BoundMetric:
         raise UserError(f"metric {label!r} cannot be made: {type(error).__name__}: {error}") from error
     metric.context = context or MetricContext()
     metric.check()
-    return BoundMetric(metric, label, chosen, gate)
+    return BoundMetric(metric, label, chosen, gate, spec.pass_threshold)
 
 
 _LONGEST_IN_LABEL = 60
@@ -188,9 +200,11 @@ def _parts(label: str) -> dict[str, str]:
 
 
 def higher_is_better(label: str) -> bool:
-    """The direction of a metric by its label (`cer@text-lower@1`).
+    """The direction of a metric by its label (`cer@text-lower@1`, `cer[pass@4 at 0.1]`).
 
     Raises:
         UserError: as `metric_class`.
     """
+    if "[pass@" in label or label.endswith(EPOCH_SD):
+        return not label.endswith(EPOCH_SD)
     return class_from_label(label).direction == "higher"
