@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from vhb_evaluator.aggregation import aggregate
 from vhb_evaluator.errors import EvaluationFailed
 from vhb_evaluator.metrics.context import MetricContext
 from vhb_evaluator.metrics.registry import bind, higher_is_better
@@ -99,6 +100,23 @@ def test_a_label_has_a_direction():
     label = bind(MetricSpec.model_validate(spec)).label
     assert label.startswith('cer@text-lower@1(gate=structural_fidelity{"schema":"#') and len(label) < 80
     assert not higher_is_better(label)
+
+
+def test_a_gated_composite_metric_keeps_its_groups(make_samples, make_answers):
+    # Options this long are a hash in the labels of other metrics; groups of this one are made from its label.
+    classes = ["a", "b", *(f"a class with a rather long name, number {n}" for n in range(5))]
+    options = {"classes": classes}
+    specs = (
+        MetricSpec(name="f1_macro", options=options),
+        MetricSpec.model_validate({"name": "f1_macro", "options": options, "gate": {"name": "structural_fidelity",
+                                   "options": {"schema": {"type": "array"}}}}),
+    )  # fmt: skip
+    samples = make_samples([["a"], ["b"]])
+    table = score(samples, make_answers([(0, "a", "answered"), (1, "b", "answered")]), specs)
+    assert table["status"].to_list() == ["scored", "unparsable"] * 2
+    rows = aggregate(table, "run", "model", "task").filter(level="general")
+    assert dict(rows.select("metric", "value").rows()) == {table["metric"][0]: 1, table["metric"][1]: 0}
+    assert table["metric"][1].endswith('(gate=structural_fidelity{"schema":{"type":"array"}})')
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vhb_evaluator.aggregation import aggregate
+from vhb_evaluator.metrics.context import MetricContext
 from vhb_evaluator.metrics.registry import bind, metric_class, metric_names
 from vhb_evaluator.scoring import score
 from vhb_shared.contracts.job import MetricSpec
@@ -20,6 +22,17 @@ CHOICES = ["Invoice", "letter", "a form"]
 OPTIONS: dict[str, dict[str, Any]] = {
     name: {"classes": CHOICES} for name in OURS if "classes" in metric_class(name).options_type.model_fields
 }
+OPTIONS["structural_fidelity"] = {"schema": {"type": "object"}}
+OPTIONS["judge"] = {"model": "m", "base_url": "http://127.0.0.1:9/v1"}
+_JSON = ['{"a": "form", "b": [{"c": "letter"}]}']
+_TABLE = ["<table><tr><td>a form</td><td>letter</td></tr></table>"]
+OWN_REFERENCES: dict[str, list[str]] = {
+    **dict.fromkeys(("field_f1", "field_accuracy", "item_count_accuracy", "anls_star"), _JSON),
+    **dict.fromkeys(("teds", "teds_s"), _TABLE),
+    **{key: ["[1, 0, 2]"] for key in ("kendall_tau", "spearman_rho", "positional_accuracy")},
+    **{key: ["[0, 0, 9, 9]"] for key in ("iou", "iou_accuracy")},
+}
+"""Of metrics that compare with something else than a text."""
 UNBOUNDED = {"cer", "cer_mean", "wer", "wer_mean", "ter"}
 """Error rates, which may exceed 1."""
 REFERENCES = ["a form", "letter", "Invoice"]
@@ -56,11 +69,24 @@ def _spec(name: str) -> MetricSpec:
     return MetricSpec(name=name, options=OPTIONS.get(name, {}))
 
 
-def _samples(count: int) -> pl.DataFrame:
+class _Lenient:
+    """A judge that has said the same of everything already."""
+
+    def find(self, fingerprints: Sequence[str]) -> dict[str, bytes]:
+        return dict.fromkeys(fingerprints, json.dumps({"raw": '{"score": 4}'}).encode())
+
+    def keep(self, judgements: Mapping[str, bytes]) -> None:
+        assert not judgements
+
+
+CONTEXT = MetricContext(judgements=_Lenient())
+
+
+def _samples(count: int, name: str) -> pl.DataFrame:
     rows = list(range(count))
     return pl.DataFrame({
         "index": rows, "id": [f"s{row}" for row in rows], "doc_class": ["x"] * count, "question_type": ["q"] * count,
-        "references": [REFERENCES] * count, "choices": [CHOICES] * count,
+        "references": [OWN_REFERENCES.get(name, REFERENCES)] * count, "choices": [CHOICES] * count,
         "answer_bbox": pl.Series([None] * count, dtype=pl.String), "fields": pl.Series([None] * count, dtype=pl.String),
     })  # fmt: skip
 
@@ -77,7 +103,8 @@ def _answers(texts: list[str | None]) -> pl.DataFrame:
 def _check(rows: pl.DataFrame, name: str) -> None:
     for row in rows.iter_rows(named=True):
         assert row["status"] in ("scored", "unparsable"), row["status"]
-        assert math.isfinite(row["value"]) and row["value"] >= 0, row["value"]
+        extremes = metric_class(name).extremes
+        assert math.isfinite(row["value"]) and row["value"] >= (extremes[0] if extremes else 0), row["value"]
         assert row["value"] <= 1 or name in UNBOUNDED, row["value"]
         if row["detail"] is not None:
             json.loads(row["detail"])
@@ -87,7 +114,7 @@ def _check(rows: pl.DataFrame, name: str) -> None:
 def test_hostile_answers_are_scored(name):
     """All of them in one batch, as they would come."""
     started = time.monotonic()
-    rows = score(_samples(len(HOSTILE)), _answers(list(HOSTILE.values())), (_spec(name),))
+    rows = score(_samples(len(HOSTILE), name), _answers(list(HOSTILE.values())), (_spec(name),), CONTEXT)
     assert time.monotonic() - started < TOO_SLOW_S
     assert rows.height == len(HOSTILE)
     _check(rows, name)
@@ -98,7 +125,7 @@ def test_hostile_answers_are_scored(name):
 @given(texts=st.lists(st.one_of(st.none(), st.text(max_size=20), st.sampled_from(CHOICES)), min_size=1, max_size=6))
 def test_any_answers_have_finite_values_between_their_bounds(name, texts):
     """worst <= value <= best in the metric's direction, in every group; nobody is lost."""
-    rows = score(_samples(len(texts)), _answers(texts), (_spec(name),))
+    rows = score(_samples(len(texts), name), _answers(texts), (_spec(name),), CONTEXT)
     _check(rows.filter(pl.col("outcome") != "failed"), name)
     table = aggregate(rows, "run", "model", "task").filter(level="general").row(0, named=True)
     assert (table["n"], table["n_failed"]) == (len(texts), texts.count(None))
@@ -115,4 +142,4 @@ def test_lone_surrogates_cannot_arrive(name):
     with pytest.raises((UnicodeEncodeError, TypeError)):
         _answers(["\ud800"])
     escaped = "\ud800 letter".encode("utf-8", "replace").decode()
-    _check(score(_samples(1), _answers([escaped]), (_spec(name),)), name)
+    _check(score(_samples(1, name), _answers([escaped]), (_spec(name),), CONTEXT), name)

@@ -173,6 +173,22 @@ async def test_the_key_comes_from_a_variable(bench, tmp_path, make_samples, make
     assert b"sk-judge-7f3a" not in stored and b"JUDGE_KEY" in stored
 
 
+async def test_a_key_that_a_judge_repeats_is_hidden(bench, tmp_path, make_samples, make_answers, endpoint, monkeypatch):
+    key = "odd-key-of-judge"
+    monkeypatch.setenv("JUDGE_KEY", key)
+    endpoint.control(
+        api_key=key,
+        rules=[{"match": FAILS, "action": "status", "status": 400, "message": f"the key {key} may not"},
+               {"match": GOOD, "action": "answer", "text": json.dumps({"score": 5, "reason": f"as {key} says"})}],
+    )  # fmt: skip
+    await start(bench, tmp_path, make_samples, make_answers, [GOOD, FAILS], judged(endpoint, api_key_env="JUDGE_KEY"))
+    await bench.handlers.evaluate_run(bench.completed())
+    said = [json.loads(each)["judges"][0] for each in (await bench.table("scores.parquet"))["detail"]]
+    assert said[0]["reason"] == "as *** says" and "the key *** may not" in said[1]["failure"]
+    stored = b"".join(path.read_bytes() for path in (tmp_path / "store").rglob("*.json"))
+    assert key.encode() not in stored
+
+
 async def test_a_gated_answer_is_judged_as_an_empty_one(bench, tmp_path, make_samples, make_answers, endpoint):
     spec = judged(endpoint).model_copy(
         update={"gate": MetricSpec.model_validate({"name": "judge", "gate": "structural_fidelity"}).gate}
@@ -224,6 +240,7 @@ def test_a_prompt_of_ones_own():
         ({}, "say who judges"),
         ({"model": "m"}, "say who judges"),
         ({"model": "m", "base_url": "file:///etc/passwd"}, "base_url"),
+        ({"model": "m", "base_url": "http://user:secret@x/v1"}, "holds credentials"),
         ({"model": "m", "base_url": "http://x", "judges": [{"model": "m", "base_url": "http://x"}]}, "not both"),
         ({"model": "m", "base_url": "http://x", "lowest": 5, "highest": 5}, "`highest` must be above"),
         ({"model": "m", "base_url": "http://x", "prompt": "Judge!"}, "must hold {answer}"),

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from vhb_evaluator.suitability import check_samples
-from vhb_shared.contracts.job import MetricSpec
+from vhb_shared.contracts.job import MetricSpec, TaskEntry
 from vhb_shared.errors import UserError
 
 
@@ -37,3 +37,24 @@ def test_references_that_are_no_choice(make_samples):
 
 def test_metrics_that_score_anything_ask_nothing_of_the_data(make_samples):
     check(make_samples([[], ["x"]]), "cer")
+
+
+@pytest.mark.parametrize(
+    ("metric", "good", "bad", "reason"),
+    [
+        ("field_f1", '{"a": "x"}', "x", "the reference is not a JSON object or list"),
+        ("field_accuracy", '{"a": "x"}', '{"a": "x"', "a bracket is not closed"),
+        ("kendall_tau", "[0, 1]", "first, second", "no list of page numbers"),
+        ("iou", "[0, 0, 1, 1]", "top left", "holds no box"),
+    ],
+)
+def test_references_that_a_structured_metric_cannot_read(make_samples, metric, good, bad, reason):
+    check(make_samples([[good], []]), metric)
+    with pytest.raises(UserError, match=rf"cannot score 1 of 3 samples, the first is '1': .*{reason}"):
+        check(make_samples([[good], [bad], [good]]), metric)
+
+
+def test_a_metric_that_needs_the_task_gets_it(make_samples):
+    task = TaskEntry(name="t", response_schema={"type": "object"})
+    for spec in ({"name": "structural_fidelity"}, {"name": "field_f1", "gate": "structural_fidelity"}):
+        check_samples(MetricSpec.model_validate(spec), make_samples([['{"a": 1}']]).lazy(), task)

@@ -26,7 +26,7 @@ def check_metrics(task: TaskEntry, samples: pl.LazyFrame) -> None:
         if metric.name not in known:  # told where the job is read
             continue
         try:
-            check(metric, samples)
+            check(metric, samples, task)
         except UserError as error:
             problems += [f"task {task.name!r}: {line}" for line in error.lines]
     if problems:

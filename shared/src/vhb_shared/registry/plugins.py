@@ -111,7 +111,7 @@ def load_metric_check() -> Callable[[MetricSpec, TaskEntry], object] | None:
     return cast(Callable[[MetricSpec, TaskEntry], object], load_object("metric_options", "check"))
 
 
-def load_samples_check() -> Callable[[MetricSpec, Any], object] | None:
+def load_samples_check() -> Callable[[MetricSpec, Any, TaskEntry], object] | None:
     """What checks whether a metric suits samples (a lazy frame), raising UserError: registered as `check_samples`,
     otherwise as `load_metric_check`.
 
@@ -120,7 +120,7 @@ def load_samples_check() -> Callable[[MetricSpec, Any], object] | None:
     """
     if "check_samples" not in _found("metric_options"):
         return None
-    return cast(Callable[[MetricSpec, Any], object], load_object("metric_options", "check_samples"))
+    return cast(Callable[[MetricSpec, Any, TaskEntry], object], load_object("metric_options", "check_samples"))
 
 
 def _found(kind: PluginKind) -> dict[str, list[EntryPoint]]:

@@ -37,8 +37,8 @@ class MetricOptions(BaseModel):
 class Metric(ABC):
     """Scores a batch of answers against their references.
 
-    A metric is registered under its `name` in the entry-point group `vhb.metrics`. It holds no state but its profile
-    and options, and is used from a worker thread. Whatever its methods raise becomes a failure of the run's
+    A metric is registered under its `name` in the entry-point group `vhb.metrics`. It holds no state but its profile,
+    options and context, and is used from a worker thread. Whatever its methods raise becomes a failure of the run's
     evaluation, never a score.
     """
 
@@ -66,8 +66,9 @@ class Metric(ABC):
     min_references: ClassVar[int] = 1
     """How many references each sample needs; a data set with fewer is refused before anything is asked."""
     checks_samples: ClassVar[bool] = False
-    """True: `score` raises `UserError` for samples that it cannot score, whatever was answered (choices are missing, a
-    reference is none of the classes). Then samples are tried before anything is asked."""
+    """True: `score` raises `UserError`, or says `not_scored`, for samples that it cannot score, whatever was answered
+    (choices are missing, a reference is none of the classes, or no JSON). Then samples are tried before anything is
+    asked."""
     composite: ClassVar[bool] = False
     """True: a group's value is neither, but a function of sums of several statistics (macro F1 of a confusion matrix,
     BLEU of n-gram counts). Then `statistics` and `group_values` are implemented, every scored sample has a `detail`,

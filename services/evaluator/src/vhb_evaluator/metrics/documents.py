@@ -29,6 +29,7 @@ class DocumentMetric(StructuredMetric):
     be compared with: its sample is not scored.
     """
 
+    checks_samples = True
     text = staticmethod(value_text)
     """Makes a text of a plain value."""
 

@@ -43,6 +43,7 @@ class Iou(StructuredMetric):
     source = "Jaccard 1912; Everingham et al. 2010, The Pascal Visual Object Classes Challenge, section 4.2"
     needs = ("text", "boxes")
     options_type = BoxOptions
+    checks_samples = True
     extremes = (0.0, 1.0)
 
     def comparable(self) -> pl.Expr:

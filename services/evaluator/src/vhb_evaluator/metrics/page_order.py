@@ -33,6 +33,7 @@ class PageOrderMetric(StructuredMetric):
 
     direction = "higher"
     options_type = PageOrderOptions
+    checks_samples = True
 
     @abstractmethod
     def compare(self, answer: list[int], truth: list[int]) -> float | None:

@@ -15,6 +15,7 @@ from vhb_evaluator.metrics.json_answers import Unreadable, whole_text
 from vhb_evaluator.metrics.judge.options import JudgeModel, JudgeOptions
 from vhb_evaluator.metrics.judge.prompt import Messages, Ruling, read_ruling
 from vhb_shared.errors import UserError
+from vhb_shared.redaction import Redactor
 
 GIVE_UP_AFTER = 5
 """Failures in a row, without one reply between them, after which a judge is not asked any more in this batch."""
@@ -80,8 +81,12 @@ def _key(judge: JudgeModel) -> str:
 class _Line:
     """One judge's client, and how it has been doing."""
 
-    def __init__(self, client: AsyncOpenAI) -> None:
+    def __init__(self, client: AsyncOpenAI, key: str) -> None:
         self.client = client
+        self.redactor = Redactor()
+        """A server may repeat its key in an error."""
+        if key != _NO_KEY:
+            self.redactor.register(key)
         self.failures = 0
         self.last = ""
 
@@ -89,7 +94,7 @@ class _Line:
 async def _ask_all(questions: Sequence[Question], options: JudgeOptions, keys: dict[JudgeModel, str]) -> list[Reply]:
     turns = asyncio.Semaphore(options.concurrency)
     async with AsyncExitStack() as stack:
-        lines = {judge: _Line(await stack.enter_async_context(_client(judge, key, options)))
+        lines = {judge: _Line(await stack.enter_async_context(_client(judge, key, options)), key)
                  for judge, key in keys.items()}  # fmt: skip
 
         async def one(question: Question) -> Reply:
@@ -121,10 +126,10 @@ async def _ask_one(question: Question, options: JudgeOptions, line: _Line) -> Re
                 temperature=0,
                 max_tokens=options.max_tokens,
             )
-        raw = whole_text(completion.choices[0].message.content or "")[:_MAX_REPLY]
+        raw = line.redactor.clean(whole_text(completion.choices[0].message.content or ""))[:_MAX_REPLY]
     except (OpenAIError, TimeoutError) as error:
         line.failures += 1
-        line.last = _described(error)
+        line.last = line.redactor.clean(_described(error))[:_LONGEST]
         return Reply(None, None, line.last)
     except (AttributeError, IndexError, TypeError, ValueError):
         # The client takes what it got for a completion without looking.
@@ -138,9 +143,9 @@ async def _ask_one(question: Question, options: JudgeOptions, line: _Line) -> Re
 
 def _described(error: Exception) -> str:
     if isinstance(error, APIStatusError):
-        return f"HTTP {error.status_code}: {error.message}"[:_LONGEST]
+        return f"HTTP {error.status_code}: {error.message}"
     if isinstance(error, TimeoutError):
         return "it did not reply in time"
     if isinstance(error, APIConnectionError) and error.__cause__ is not None:
-        return f"{error.message} {error.__cause__}"[:_LONGEST]
-    return str(error)[:_LONGEST] or type(error).__name__
+        return f"{error.message} {error.__cause__}"
+    return str(error) or type(error).__name__

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from vhb_evaluator.metrics.base import MetricOptions
 from vhb_shared.contracts.job import EnvironmentVariable
@@ -23,6 +23,13 @@ class JudgeModel(MetricOptions):
     """An OpenAI-compatible server that the evaluator reaches."""
     api_key_env: EnvironmentVariable | None = None
     """The name of a variable of the evaluator, never a key."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _without_credentials(cls, value: str) -> str:
+        if "@" in value.partition("://")[2].partition("/")[0]:
+            raise ValueError("holds credentials: put the key into a variable and its name into `api_key_env`")
+        return value
 
 
 class JudgeOptions(MetricOptions):
@@ -57,7 +64,7 @@ class JudgeOptions(MetricOptions):
             raise ValueError("`highest` must be above `lowest`")
         if self.prompt is not None and "{answer}" not in self.prompt:
             raise ValueError("`prompt` must hold {answer}")
-        self.panel()
+        self.panel()  # raises what is wrong with the one judge
         return self
 
     def panel(self) -> tuple[JudgeModel, ...]:
