@@ -222,3 +222,5 @@ def test_nothing_runs_here(folder: Path) -> None:
         assert "No stack runs in .vhb" in vhb(*arguments, cwd=folder, code=3).stderr
     down = vhb("status", "--server", "nats://127.0.0.1:9", cwd=folder, code=3, env={"VHB_NATS_CREDS": ""})
     assert "No NATS server answers at nats://127.0.0.1:9" in down.stderr and len(down.stderr.splitlines()) == 1
+    hidden = vhb("status", "--server", "nats://me:hush@127.0.0.1:9", cwd=folder, code=3, env={"VHB_NATS_CREDS": ""})
+    assert "at nats://127.0.0.1:9" in hidden.stderr and "hush" not in hidden.stderr

@@ -78,6 +78,9 @@ def test_names_that_do_not_exist(place: Path, finished: str) -> None:
     for arguments, part in (
         (("status", near), f"did you mean '{finished}'?"),
         (("results", "nobody", "--out", "x"), "There is no job 'nobody'"),
+        (("results", finished, "--out", "finished.yaml"), "--out finished.yaml is a file"),
+        (("retry", finished, "--out", "finished.yaml"), "--out finished.yaml is a file"),
+        (("evaluate", finished, "-m", "cer", "--out", "finished.yaml"), "--out finished.yaml is a file"),
         (("dlq", "show", "7"), "There is no message 7"),
         (("evaluate", finished, "--metrics", "crr"), "did you mean 'cer'"),
         (("evaluate", finished), "--metrics cer,wer"),

@@ -123,14 +123,19 @@ def test_a_part_of_the_samples_one_stage_at_a_time(place: Path, endpoint: Endpoi
     assert not (run / "metrics.csv").exists() and not (place / "only-inference/report.html").exists()
     asked = endpoint.stats()["total"]
 
-    scored = vhb("evaluate", job_id, "--metrics", "CER, wer", "-m", "exact_match", "--out", "scored", cwd=place)
+    asked_for = ("--metrics", "CER, wer", "-m", "exact_match", "-m", "cer@text-lower")
+    scored = vhb("evaluate", job_id, *asked_for, "--out", "scored", cwd=place)
     metrics = table(place / "scored/runs/remote__ask/metrics_general.csv")
-    assert [row["metric"] for row in metrics] == ["cer", "wer", "exact_match"] and metrics[0]["n"] == "3"
+    assert [row["metric"] for row in metrics] == (names := ["cer", "wer", "exact_match", "cer@text-lower@1"])
+    assert metrics[0]["n"] == "3"
     answers = (place / "scored/runs/remote__ask/answers.csv").read_text()
     assert answers == (run / "answers.csv").read_text()
 
-    vhb("report", scored.stdout.strip(), job_id, "--out", "report-of-two", cwd=place)
+    both = vhb("report", scored.stdout.strip(), job_id, "--out", "report-of-two", cwd=place).stdout.strip()
     report = (place / "report-of-two/report.md").read_text()
+    shown = json.loads(vhb("status", both, "--json", cwd=place).stdout)["runs"]
+    assert [[metric["metric"] for metric in run["metrics"]] for run in shown] == [names, []]
+    assert {run["counts"]["answered"] for run in shown} == {3}
     assert "remote" in report and "exact" in report
     assert endpoint.stats()["total"] == asked
 
@@ -140,3 +145,9 @@ def test_a_part_of_the_samples_one_stage_at_a_time(place: Path, endpoint: Endpoi
     assert [row["outcome"] for row in rows] == ["failed", "answered"] * 3
     (cer,) = table(place / "given/metrics.csv")[:1]
     assert (cer["model"], cer["n"], cer["n_scored"], cer["n_failed"]) == ("theirs", "6", "3", "3")
+
+
+def test_given_answers_to_no_sample_are_named(place: Path) -> None:
+    (place / "strange.csv").write_text("id;model_answer\n0;x\n999;y\nnone;z\n")
+    done = vhb("evaluate", "strange.csv", "--metrics", "cer", "--dataset", "few", cwd=place, code=1)
+    assert '2 of 3 given answers belong to no sample of the data set and are left out: id "999", "none"' in done.stderr

@@ -1,5 +1,6 @@
 """The folder that `vhb run` writes to: whose results it holds, and whether it may be used."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,23 @@ from vhb.fetch import JOB_FILES
 from vhb_shared.errors import UserError
 
 _OURS = (*JOB_FILES, "samples", "runs", ".vhb-run.json")
+
+
+def check_writable(out: Path | None) -> None:
+    """Whether results can be written to a folder; before anything is asked, so that nothing is done in vain.
+
+    Raises:
+        UserError: it is a file, or may not be written.
+    """
+    if out is None:
+        return
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out} is a file; give a folder.")
+    existing = out.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UserError(f"--out {out} cannot be written: {existing} allows no new files; give another folder.")
 
 
 class Marker(BaseModel):
@@ -36,8 +54,7 @@ class OutDir:
 
     def check(self, overwrite: bool) -> None:
         """Raises UserError unless it is new, empty, or holds results of ours."""
-        if self.path.exists() and not self.path.is_dir():
-            raise UserError(f"--out {self.path} is a file; give a folder.")
+        check_writable(self.path)
         if overwrite or not self.path.exists() or self._marker_file.exists() or not any(self.path.iterdir()):
             return
         raise UserError(f"--out {self.path} holds other files; give another folder, or --overwrite.")

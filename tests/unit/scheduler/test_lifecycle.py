@@ -1,8 +1,14 @@
 """The life of a run as pure steps."""
 
-from vhb_scheduler import lifecycle
-from vhb_shared.contracts.events import Failure, RunEvaluationCompleted, RunReportCompleted, RunShardCompleted
-from vhb_shared.contracts.results import OutcomeCounts
+from vhb_scheduler import announcements, lifecycle
+from vhb_shared.contracts.events import (
+    Failure,
+    JobCompleted,
+    RunEvaluationCompleted,
+    RunReportCompleted,
+    RunShardCompleted,
+)
+from vhb_shared.contracts.results import MetricValue, OutcomeCounts
 from vhb_shared.contracts.state import JobState, RunState
 
 
@@ -183,3 +189,19 @@ def test_results_are_summed_up_where_there_are_any() -> None:
         job = JobState(job_id="j", name="n", status="running", stages=stages)
         assert (lifecycle.job_evaluated(job, [done()], 1.0) is not None) is wanted
         assert (lifecycle.job_ended(job, [done()], "now") is None) is wanted
+
+
+def test_the_end_of_a_job_says_how_long_it_took() -> None:
+    times = {"submitted_at": "2026-01-01T12:00:00+02:00", "finished_at": "2026-01-01T10:01:01.500000+00:00"}
+    job = JobState(job_id="j", name="n", status="completed", **times)  # type: ignore[arg-type]
+    event = announcements.of_job(job, [done()])
+    assert isinstance(event, JobCompleted) and event.seconds == 61.5
+
+
+def test_a_report_on_stored_results_is_announced_with_their_figures() -> None:
+    """Nobody evaluates such a run: the scheduler itself has to set its report going."""
+    value = MetricValue(metric="cer", value=0.5, n=20, n_scored=20, n_failed=0)
+    state = run(stages=("reporting",), stage="reporting", metrics=(value,))
+    event = announcements.of_run(state)
+    assert isinstance(event, RunEvaluationCompleted) and event.metrics == (value,)
+    assert announcements.of_run(run(stage="reporting", metrics=(value,))) is None  # the evaluator said so

@@ -29,6 +29,9 @@ def retry(
     workdir: WorkdirOption = DEFAULT_WORKDIR,
 ) -> None:
     """Ask again what failed or is missing in a job that has ended."""
+    from vhb.outdir import check_writable
+
+    check_writable(out)
     raise typer.Exit(asyncio.run(_retry(job_id, failed_only, wait or out is not None, out, server, workdir)))
 
 

@@ -1,6 +1,7 @@
 """`vhb evaluate` and `vhb report`: one stage alone, on stored answers or results. Each is a job of its own."""
 
 import asyncio
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from vhb_shared.contracts.job import JobSpec, MetricSpec, ModelEntry, TaskEntry
     from vhb_shared.contracts.plan import Plan
 
+_COMMA = re.compile(r",(?![^{]*\})")
+"""Between names, not between the options of one."""
 E = TypeVar("E", "ModelEntry", "TaskEntry")
 
 
@@ -48,7 +51,10 @@ def evaluate(
     workdir: WorkdirOption = DEFAULT_WORKDIR,
 ) -> None:
     """Score stored or imported answers with other metrics; nothing is asked again."""
-    names = [name.strip() for item in metrics or [] for name in item.split(",") if name.strip()]
+    from vhb.outdir import check_writable
+
+    check_writable(out)
+    names = [name.strip() for item in metrics or [] for name in _COMMA.split(item) if name.strip()]
     raise typer.Exit(asyncio.run(_evaluate(answers, names, dataset, model, out, server, workdir)))
 
 
@@ -70,6 +76,9 @@ def report(
     """Write the report anew from stored results; over several jobs, one report for all."""
     wanted = {"language": language.value if language else None, "images": images}
     changes = {key: value for key, value in wanted.items() if value is not None}
+    from vhb.outdir import check_writable
+
+    check_writable(out)
     raise typer.Exit(asyncio.run(_report(job_ids, changes, out, server, workdir)))
 
 
@@ -102,11 +111,16 @@ async def _evaluate(
 def _specs(named: str) -> "tuple[MetricSpec, ...]":
     """A metric by its name, or those of a file."""
     from vhb_shared.contracts.job import MetricList, MetricSpec
+    from vhb_shared.contracts.metric_label import parse_label
     from vhb_shared.documents.check import check_document
     from vhb_shared.documents.read import read_document
+    from vhb_shared.errors import UserError
 
     if Path(named).suffix.lower() not in (".yaml", ".yml", ".json"):
-        return (MetricSpec(name=named),)
+        try:
+            return (MetricSpec.model_validate(parse_label(named)),)
+        except ValueError as error:
+            raise UserError(f"--metrics: {error}.") from None
     return check_document(read_document(Path(named), "file of metrics"), MetricList).metrics
 
 
@@ -205,7 +219,8 @@ def _distinct(entry: E, known: dict[str, E]) -> E:
 async def _run(connection: "Connection", spec: "JobSpec", base_dir: Path | None, out: Path | None) -> int:
     from vhb import submission
     from vhb.ending import finish
-    from vhb.screen import console
+    from vhb.screen import console, say
+    from vhb.strangers import left_out_answers
     from vhb_shared.jobs.load import LoadedJob
     from vhb_shared.jobs.validate import validate_job
     from vhb_shared.registry.registry import Registry
@@ -214,7 +229,10 @@ async def _run(connection: "Connection", spec: "JobSpec", base_dir: Path | None,
     validate_job(spec, registry)
     loaded = LoadedJob(spec=spec, base_dir=base_dir)
     bundled = await submission.self_contained(loaded, registry, connection.store, lambda line: None)
+    screen = console(stderr=True)
+    for line in await left_out_answers(bundled, connection.store):
+        say(screen, line, "yellow")
     job_id = submission.new_job_id(spec.name)
     await submission.submit(connection.bus, connection.store, bundled, job_id)
     print(job_id, flush=True)
-    return await finish(connection, job_id, out, console(stderr=True))
+    return await finish(connection, job_id, out, screen)

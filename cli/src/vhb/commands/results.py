@@ -27,6 +27,9 @@ def results(
     workdir: WorkdirOption = DEFAULT_WORKDIR,
 ) -> None:
     """Fetch a job's results: report, metrics, answers, scores."""
+    from vhb.outdir import check_writable
+
+    check_writable(out)
     asyncio.run(_results(job_id, out, dialect, server, workdir))
 
 

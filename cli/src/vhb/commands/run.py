@@ -123,10 +123,14 @@ class _Run:
             return await self._job(connection, spec)
 
     async def _bundle(self, loaded: "LoadedJob", registry: "Registry", store: "ObjectStore") -> "JobSpec":
+        from vhb.strangers import left_out_answers
         from vhb.submission import self_contained
 
         with self._console.status("reading data") as status:
-            return await self_contained(loaded, registry, store, status.update)
+            spec = await self_contained(loaded, registry, store, status.update)
+        for line in await left_out_answers(spec, store):
+            self._say(line, "yellow")
+        return spec
 
     async def _job(self, connection: "Connection", spec: "JobSpec") -> int:
         from vhb.again import go_on, was_rejected

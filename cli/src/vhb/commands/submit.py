@@ -34,13 +34,16 @@ async def _submit(
     from vhb import submission
     from vhb.connect import connected, settings
     from vhb.ending import finish
-    from vhb.screen import console
+    from vhb.screen import console, say
+    from vhb.strangers import left_out_answers
 
     loaded, registry = submission.read_job(job, limit=limit, skip_bad_rows=skip_bad_rows, no_reuse=no_reuse)
     screen = console(stderr=True)
     async with connected(settings(server, workdir)) as connection:
         with screen.status("reading data") as status:
             spec = await submission.self_contained(loaded, registry, connection.store, status.update)
+        for line in await left_out_answers(spec, connection.store):
+            say(screen, line, "yellow")
         job_id = submission.new_job_id(spec.name)
         await submission.submit(connection.bus, connection.store, spec, job_id)
         print(job_id, flush=True)

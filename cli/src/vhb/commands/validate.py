@@ -22,6 +22,7 @@ def validate(
 
 
 async def _validate(path: Path, as_json: bool, limit: int | None, skip_bad_rows: bool) -> None:
+    from vhb.strangers import left_out_answers
     from vhb.submission import read_job, self_contained
     from vhb_shared.jobs.expand import expand_job
     from vhb_shared.store.directory import DirectoryStore
@@ -31,6 +32,7 @@ async def _validate(path: Path, as_json: bool, limit: int | None, skip_bad_rows:
         store = DirectoryStore(Path(scratch))
         spec = await self_contained(loaded, registry, store, lambda line: None)
         runs = await expand_job(spec, "validation", store)
+        left_out = await left_out_answers(spec, store)
     rows = [
         {
             "name": run.name,
@@ -63,3 +65,5 @@ async def _validate(path: Path, as_json: bool, limit: int | None, skip_bad_rows:
     for run in runs:
         if run.dataset.skipped_rows:
             say(out, f"{run.name}: {run.dataset.skipped_rows} bad rows of its data set are left out", "yellow")
+    for line in left_out:
+        say(out, line, "yellow")

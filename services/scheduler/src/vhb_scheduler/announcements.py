@@ -1,9 +1,12 @@
 """What the scheduler tells the world about a state: built from the state alone, so that a repeat says the same."""
 
+from datetime import datetime
+
 from vhb_shared.contracts.events import (
     MAX_RUNS,
     Event,
     Failure,
+    JobAccepted,
     JobCancelled,
     JobCompleted,
     JobEvaluated,
@@ -12,9 +15,34 @@ from vhb_shared.contracts.events import (
     RunInferenceCompleted,
     RunInferenceFailed,
     RunResult,
+    RunSummary,
 )
+from vhb_shared.contracts.plan import Plan, RunSpec
 from vhb_shared.contracts.results import OutcomeCounts
 from vhb_shared.contracts.state import JobState, RunState
+
+
+def job_accepted(plan: Plan) -> JobAccepted:
+    """The job is valid and its runs are planned."""
+    return JobAccepted(
+        job_id=plan.job_id,
+        name=plan.spec.name,
+        runs=tuple(_summary(run) for run in plan.runs[:MAX_RUNS]),
+        runs_total=len(plan.runs),
+    )
+
+
+def _summary(run: RunSpec) -> RunSummary:
+    return RunSummary(
+        run_id=run.run_id,
+        name=run.name,
+        model=run.model.name,
+        task=run.task.name,
+        dataset=run.dataset.name,
+        dataset_digest=run.dataset.digest,
+        samples=run.samples,
+        shards=run.shards,
+    )
 
 
 def of_run(run: RunState) -> Event | None:
@@ -30,7 +58,7 @@ def of_run(run: RunState) -> Event | None:
         if run.failure is not None:
             return RunInferenceFailed(**common, failure=run.failure, counts=run.counts)
         return RunInferenceCompleted(**common, samples=run.samples, counts=run.counts)
-    if run.stage == "reporting" and (run.announcement or not run.metrics):
+    if run.stage == "reporting" and (run.announcement or not run.metrics or "evaluation" not in run.stages):
         # The evaluator announced it; said again only when that went missing, or when evaluation was not asked for.
         return RunEvaluationCompleted(
             **common, counts=run.counts, reused=run.reused, metrics=run.metrics, artefacts=run.artefacts
@@ -67,13 +95,20 @@ def of_job(job: JobState, runs: list[RunState]) -> Event | None:
     common = {"job_id": job.job_id, "name": job.name, "round": job.round, "counts": total_counts(runs)}
     results = {"runs": tuple(_result(run) for run in runs[:MAX_RUNS]), "runs_total": len(runs)}
     if job.status == "completed":
-        return JobCompleted(**common, **results, artefacts=job.artefacts)
+        return JobCompleted(**common, **results, artefacts=job.artefacts, seconds=_seconds(job))
     if job.status == "failed":
         reasons = dict.fromkeys(run.failure.message for run in runs if run.failure)
         return JobFailed(**common, **results, artefacts=job.artefacts, reason="; ".join(reasons) or "every run failed")
     if job.status == "cancelled":
         return JobCancelled(**common)
     return None
+
+
+def _seconds(job: JobState) -> float | None:
+    if not job.submitted_at or job.finished_at is None:
+        return None
+    took = datetime.fromisoformat(job.finished_at) - datetime.fromisoformat(job.submitted_at)
+    return round(took.total_seconds(), 3)
 
 
 def backend_failure(message: str) -> Failure:

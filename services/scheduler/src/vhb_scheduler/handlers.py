@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from vhb_scheduler import lifecycle, work
+from vhb_scheduler import announcements, lifecycle, work
 from vhb_scheduler.announcer import Announcer
 from vhb_scheduler.planning import load_plan, make_plan
 from vhb_scheduler.scopes import KnownScopes
@@ -17,9 +17,7 @@ from vhb_shared.bus.client import Bus
 from vhb_shared.contracts import subjects
 from vhb_shared.contracts.commands import CancelJob, RetryJob, SubmitJob
 from vhb_shared.contracts.events import (
-    MAX_RUNS,
     BackendFailed,
-    JobAccepted,
     JobRejected,
     JobReportCompleted,
     RunAnswersReused,
@@ -28,7 +26,6 @@ from vhb_shared.contracts.events import (
     RunInferenceStarted,
     RunReportCompleted,
     RunShardCompleted,
-    RunSummary,
 )
 from vhb_shared.contracts.plan import Plan, RunSpec
 from vhb_shared.contracts.state import BackendDemand, JobState, RunState
@@ -76,7 +73,7 @@ class SchedulerHandlers:
             name=name,
             status="rejected",
             problems=problems,
-            submitted_at=command.submitted_at,
+            submitted_at=_time(command.submitted_at) or datetime.now(UTC).isoformat(),
             finished_at=datetime.now(UTC).isoformat(),
         )
         await self._create(subjects.job_key(command.job_id), state)
@@ -92,21 +89,16 @@ class SchedulerHandlers:
             status="accepted",
             run_ids=tuple(run.run_id for run in plan.runs),
             stages=tuple(stage for stage in plan.spec.stages if stage in stages),
-            submitted_at=submitted_at or plan.created_at,
+            submitted_at=_time(submitted_at) or plan.created_at,
         )
         known = KnownScopes(self._store)
         for run in plan.runs:
             looking_up = run.reuse and await known.some(run.model)
-            await self._create(subjects.run_key(run.run_id), lifecycle.new_run(run, now, looking_up=looking_up))
+            shown = await self._announcer.run_state(run.results_run_id) if run.results_run_id != run.run_id else None
+            state = lifecycle.new_run(run, now, looking_up=looking_up, reported_on=shown)
+            await self._create(subjects.run_key(run.run_id), state)
         await self._create(subjects.job_key(plan.job_id), job)
-        await self._bus.publish(
-            JobAccepted(
-                job_id=plan.job_id,
-                name=plan.spec.name,
-                runs=tuple(_summary(run) for run in plan.runs[:MAX_RUNS]),
-                runs_total=len(plan.runs),
-            )
-        )
+        await self._bus.publish(announcements.job_accepted(plan))
         for run in plan.runs:
             await self._open_run(run)
         await self._bus.jobs.change(
@@ -267,17 +259,13 @@ class SchedulerHandlers:
             return  # an earlier delivery, or the other scheduler
 
 
-def _summary(run: RunSpec) -> RunSummary:
-    return RunSummary(
-        run_id=run.run_id,
-        name=run.name,
-        model=run.model.name,
-        task=run.task.name,
-        dataset=run.dataset.name,
-        dataset_digest=run.dataset.digest,
-        samples=run.samples,
-        shards=run.shards,
-    )
+def _time(said: str) -> str | None:
+    """A time that a submission says, where it is one: anybody may publish one."""
+    try:
+        known = datetime.fromisoformat(said)
+    except ValueError:
+        return None
+    return known.isoformat() if known.tzinfo is not None else None
 
 
 def _reopen(job: JobState) -> JobState | None:

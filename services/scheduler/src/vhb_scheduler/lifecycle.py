@@ -15,12 +15,18 @@ from vhb_shared.contracts.results import OutcomeCounts, Reused
 from vhb_shared.contracts.state import JobState, RunStage, RunState
 
 
-def new_run(run: RunSpec, now: float, *, looking_up: bool = False) -> RunState:
+def new_run(run: RunSpec, now: float, *, looking_up: bool = False, reported_on: RunState | None = None) -> RunState:
     """The first state of a planned run; without inference it starts where its first stage is.
 
     Args:
         looking_up: there are answers that earlier runs got from the same model; they are looked for first.
+        reported_on: the run whose results this one only reports on: its figures are this one's.
     """
+    figures = (
+        {"counts": reported_on.counts, "reused": reported_on.reused, "metrics": reported_on.metrics}
+        if reported_on is not None
+        else {}
+    )
     stage: RunStage = "inference" if "inference" in run.stages else "evaluation"
     if run.results_run_id != run.run_id:
         stage = "reporting"
@@ -37,6 +43,7 @@ def new_run(run: RunSpec, now: float, *, looking_up: bool = False) -> RunState:
         shards=run.shards,
         looking_up=looking_up and stage == "inference",
         announced_at=now,
+        **figures,
     )
 
 

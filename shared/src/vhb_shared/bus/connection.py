@@ -1,6 +1,7 @@
 """How every process connects: endless reconnects, and a reason in the log when the server refuses something."""
 
 import asyncio
+import re
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 RECONNECT_WAIT_S = 0.25
+_USER = re.compile(r"(?<=://)[^/@]*@|^[^/@:]*:[^/@]*@")
+"""Of an address: it may hold a password, which belongs into no message."""
 
 
 class Unreachable(Unavailable):
@@ -98,10 +101,16 @@ async def connect(settings: BusSettings, name: str, *, timeout_s: float = 5) -> 
         async with asyncio.timeout(timeout_s):
             nc = await nats.connect(settings.nats_url, **options)
     except (TimeoutError, NoServersError, OSError, Error) as error:
-        telling = (text for text in refused if "uthoriz" in text or "certificate" in text.lower())
+        place = _USER.sub("", settings.nats_url)
+        if any("uthoriz" in text for text in refused):
+            raise Unreachable(
+                f"The NATS server at {place} does not accept these credentials: name the file that holds its own in "
+                "VHB_NATS_CREDS (`vhb up` prints where it is)."
+            ) from None
+        telling = (text for text in refused if "certificate" in text.lower())
         detail = next(telling, None) or str(error) or "no answer"
         raise Unreachable(
-            f"No NATS server answers at {settings.nats_url} ({detail}). Start one with `vhb up`, or name another with "
+            f"No NATS server answers at {place} ({detail}). Start one with `vhb up`, or name another with "
             "--server or VHB_NATS_URL (and VHB_NATS_CREDS)."
         ) from None
     remember(nc, denials)

@@ -114,6 +114,7 @@ class JobCompleted(_JobEnded):
     artefacts: dict[str, str] = Field(default_factory=dict)
     """Name -> key in object storage."""
     seconds: float | None = None
+    """From submission to the end; of a job that was retried, to the end of the last round."""
 
 
 class JobFailed(_JobEnded):

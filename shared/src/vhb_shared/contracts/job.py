@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from vhb_shared.contracts.asking import FewShot, ShuffleOptions
 from vhb_shared.contracts.base import UserModel
+from vhb_shared.contracts.metric_label import parse_label
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/\\]+$")]
 EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -188,11 +189,11 @@ class MetricList(UserModel):
 
 
 def _named(value: Any) -> Any:
-    """A list of metrics in which a name alone stands for a metric without options."""
+    """A list of metrics in which a text stands for a metric: its name, or what tables name it."""
     if isinstance(value, str):
         value = [value]
     if isinstance(value, (list, tuple)):
-        return tuple({"name": item} if isinstance(item, str) else item for item in value)
+        return tuple(parse_label(item) if isinstance(item, str) else item for item in value)
     return value
 
 
