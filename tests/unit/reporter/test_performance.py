@@ -61,7 +61,7 @@ async def test_what_was_measured_is_shown_and_what_was_not_is_not(world: Any) ->
         for said in ("71.0 GiB", "2.0 GiB", "1,234 J", "154 J", "NVIDIA H100", "812 ms", "held back by heat"):
             assert said in text, said
         assert "not counted: 1 failed, 2 taken from an earlier job" in text
-        assert "3 asked more than once" in text
+        assert "asked more than once: 3" in text
         assert "one request at a time, so its latencies are those of a request alone" in text
         assert "engine queue peak" not in text  # nobody measured it
         assert "None" not in text.split("How it was measured")[0].split("Performance")[-1]

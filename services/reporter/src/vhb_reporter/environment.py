@@ -42,6 +42,8 @@ def _environment(*, autoescape: bool, finalize: Callable[[object], object]) -> E
         "clip": inert.clip,
         "one_line": inert.one_line,
         "num": formats.number,
+        # For what is not written in a template: `_` would take it for markup and a format.
+        "said": lambda text: gettext(str(text)),
         "interval": formats.interval,
         "bounds": formats.bounds,
         "count": formats.count,

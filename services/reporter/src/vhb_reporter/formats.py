@@ -57,8 +57,8 @@ def milliseconds(value: float | None) -> str:
     if value is None:
         return NOTHING
     if value < 10:
-        return f"{value:.1f} ms"
-    return f"{value:.0f} ms" if value < 1000 else seconds(value / 1000)
+        return f"{value:.1f} {gettext('ms')}"
+    return f"{value:.0f} {gettext('ms')}" if value < 1000 else seconds(value / 1000)
 
 
 def seconds(value: float | None) -> str:
@@ -66,17 +66,18 @@ def seconds(value: float | None) -> str:
     if value is None:
         return NOTHING
     if value < 60:
-        return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
+        return f"{value:.{2 if value < 10 else 1}f} {gettext('s')}"
     minutes, rest = divmod(round(value), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+    h, minute, s = gettext("h"), gettext("min"), gettext("s")
+    return f"{hours} {h} {minutes:02d} {minute}" if hours else f"{minutes} {minute} {rest:02d} {s}"
 
 
 def size(value: float | None) -> str:
     """Bytes, in MiB or GiB."""
     if value is None:
         return NOTHING
-    return f"{value / 2**30:.1f} GiB" if value >= 2**30 else f"{value / 2**20:.0f} MiB"
+    return f"{value / 2**30:.1f} {gettext('GiB')}" if value >= 2**30 else f"{value / 2**20:.0f} {gettext('MiB')}"
 
 
 def moment(value: datetime | str | None) -> str:

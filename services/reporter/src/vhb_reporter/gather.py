@@ -13,6 +13,7 @@ from vhb_reporter import exports, per_sample, results
 from vhb_reporter.disagreement import most_disagreed
 from vhb_reporter.files import ReportFiles
 from vhb_reporter.grouping import Direction, compared, labelled
+from vhb_reporter.language import speaking
 from vhb_reporter.measures import Timings
 from vhb_reporter.model import Report, RunStatus, RunView
 from vhb_reporter.samples import SamplePicker, Tables
@@ -88,7 +89,8 @@ class Gatherer:
         async with ReportFiles(self._store, self._pinned) as files:
             # One run after the other: what is held is one run's aggregates, not all runs' tables.
             read = [await self._read(spec, files) for spec in plan.runs]
-            report = await self._report(read, files, scope_is_job=True, with_samples=with_samples)
+            with speaking(plan.spec.report.language):
+                report = await self._report(read, files, scope_is_job=True, with_samples=with_samples)
             report = replace(
                 report,
                 job_id=plan.job_id,

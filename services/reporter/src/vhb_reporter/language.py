@@ -64,6 +64,19 @@ def noted(message: str) -> str:
     return message
 
 
+WORDS = tuple(
+    map(
+        noted,
+        (
+            "completed", "cancelled", "incomplete",
+            "answered", "empty", "truncated", "refused", "failed", "withdrawn",
+            "inference", "evaluation", "reporting",
+        ),
+    )
+)  # fmt: skip
+"""What results say in one word, and reports show in the reader's language."""
+
+
 @lru_cache
 def catalogue(language: ReportLanguage) -> Catalogue:
     """Sentences of a language; none for English, which is the wording itself."""

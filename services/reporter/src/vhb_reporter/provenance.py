@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
+from vhb_reporter.language import gettext, noted
 from vhb_reporter.model import Report, RunView
 from vhb_reporter.redacted import shown
 from vhb_shared.contracts.job import ModelEntry, PromptSet, TaskEntry
@@ -63,43 +64,50 @@ def run_facts(run: RunView) -> tuple[Fact, ...]:
     """Everything that identifies a run: ids, data, settings, prompts, metrics."""
     spec, dataset = run.spec, run.spec.dataset
     facts = [
-        ("run id", spec.run_id),
-        ("results of", spec.results_run_id if spec.results_run_id != spec.run_id else ""),
-        ("backend id", spec.backend_id),
-        ("stages", ", ".join(spec.stages)),
-        ("status", run.status),
-        ("reason", run.reason or ""),
-        ("first request", run.timings.first_at.isoformat() if run.timings.first_at else ""),
-        ("last answer", run.timings.last_at.isoformat() if run.timings.last_at else ""),
-        ("answers got by earlier jobs", str(run.reused.count) if run.reused.count else ""),
-        ("data set", dataset.name),
-        ("data set: source", dataset.source),
-        ("data set: sha256", dataset.digest),
-        ("data set: samples", str(dataset.samples)),
-        ("data set: bad rows left out", str(dataset.skipped_rows) if dataset.skipped_rows else ""),
-        ("samples asked", str(spec.samples)),
-        *((f"model: {name}", value) for name, value in model_settings(spec.model)),
-        *((f"{prompt.what}: sha256", prompt.digest) for prompt in prompts(spec.task)),
-        ("response schema: sha256", schema_digest(spec.task) or ""),
-        *((f"metric {used.label}", f"version {used.version}, {used.normalisation}") for used in metrics_used([run])),
+        (noted("run id"), spec.run_id),
+        (noted("results of"), spec.results_run_id if spec.results_run_id != spec.run_id else ""),
+        (noted("backend id"), spec.backend_id),
+        (noted("stages"), ", ".join(map(gettext, spec.stages))),
+        (noted("status"), gettext(run.status)),
+        (noted("reason"), run.reason or ""),
+        (noted("first request"), run.timings.first_at.isoformat() if run.timings.first_at else ""),
+        (noted("last answer"), run.timings.last_at.isoformat() if run.timings.last_at else ""),
+        (noted("answers got by earlier jobs"), str(run.reused.count) if run.reused.count else ""),
+        (noted("data set"), dataset.name),
+        (noted("data set: source"), dataset.source),
+        (noted("data set: sha256"), dataset.digest),
+        (noted("data set: samples"), str(dataset.samples)),
+        (noted("data set: bad rows left out"), str(dataset.skipped_rows) if dataset.skipped_rows else ""),
+        (noted("samples asked"), str(spec.samples)),
+        *((f"{gettext('model')}: {gettext(name)}", value) for name, value in model_settings(spec.model)),
+        *((f"{gettext(prompt.what)}: sha256", prompt.digest) for prompt in prompts(spec.task)),
+        (noted("response schema: sha256"), schema_digest(spec.task) or ""),
+        *(
+            (f"{gettext('metric')} {used.label}", f"{gettext('version')} {used.version}, {used.normalisation}")
+            for used in metrics_used([run])
+        ),
     ]
     return tuple((name, value) for name, value in facts if value)
+
+
+def _metric_fact(used: MetricUsed) -> Fact:
+    return f"{gettext('metric')} {used.label}", f"{gettext('version')} {used.version}, {used.normalisation}"
 
 
 def model_settings(entry: ModelEntry) -> tuple[Fact, ...]:
     """What the entry says beyond defaults, as text; secrets and the credentials in a URL are not repeated."""
     said: dict[str, object] = {
-        "backend": entry.backend,
-        "model": entry.served_model,
-        "revision": entry.revision,
-        "environment": entry.environment,
-        "image": entry.image,
-        "base URL": entry.base_url,
-        "API key from": entry.api_key_env,
-        "packages": ", ".join(entry.packages),
-        "replicas": entry.replicas if entry.replicas != 1 else None,
-        "requests in flight, at most": entry.concurrency,
-        "streaming": "yes" if entry.stream else "no",
+        noted("backend"): entry.backend,
+        noted("model"): entry.served_model,
+        noted("revision"): entry.revision,
+        noted("environment"): entry.environment,
+        noted("image"): entry.image,
+        noted("base URL"): entry.base_url,
+        noted("API key from"): entry.api_key_env,
+        noted("packages"): ", ".join(entry.packages),
+        noted("replicas"): entry.replicas if entry.replicas != 1 else None,
+        noted("requests in flight, at most"): entry.concurrency,
+        noted("streaming"): gettext("yes") if entry.stream else gettext("no"),
     }
     said |= {f"engine: {name}": value for name, value in entry.engine_args.items()}
     generation = entry.generation.model_dump(exclude={"extra"}, exclude_none=True)
@@ -112,12 +120,15 @@ def model_settings(entry: ModelEntry) -> tuple[Fact, ...]:
 
 def prompts(entry: TaskEntry) -> tuple[Prompt, ...]:
     """Every prompt of a task."""
-    found: list[tuple[str, str | None]] = [("system prompt", entry.system_prompt), ("prompt", entry.prompt)]
+    found: list[tuple[str, str | None]] = [
+        (noted("system prompt"), entry.system_prompt),
+        (noted("prompt"), entry.prompt),
+    ]
     if isinstance(entry.prompts, PromptSet):
         named = entry.prompts
         found += [
-            ("fixed system prompt", named.fixed_system_prompt),
-            ("fixed prompt", named.fixed_prompt),
+            (noted("fixed system prompt"), named.fixed_system_prompt),
+            (noted("fixed prompt"), named.fixed_prompt),
             ("system prompt", named.system_prompt),
             ("prompt", named.user_prompt),
             *((f"prompt for {key}", text) for key, text in named.by_class_question.items()),

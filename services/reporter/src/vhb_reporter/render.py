@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from vhb_reporter import inert
 from vhb_reporter.environment import html_environment, markdown_environment
-from vhb_reporter.language import speaking
+from vhb_reporter.language import gettext, speaking
 from vhb_reporter.model import Report
 from vhb_reporter.sections.base import ReportSection
 from vhb_reporter.sections.registry import load_sections
@@ -28,8 +28,7 @@ def html(report: Report) -> str:
     """report.html: one file that needs nothing else, runs nothing and loads nothing."""
 
     def failed(title: str, error: Exception) -> Markup:
-        note = "The section \u201c{}\u201d could not be made: {}"
-        return Markup('<p class="note bad">{}</p>').format(note.format(title, inert.visible(str(error))[:500]))
+        return Markup('<p class="note bad">{}</p>').format(inert.visible(_failed(title, error)))
 
     style = Markup(files("vhb_reporter").joinpath("templates/report.css").read_text("utf-8"))  # noqa: S704 - our file
     with speaking(report.language):
@@ -41,12 +40,17 @@ def markdown(report: Report) -> str:
     """report.md, in GitHub's flavour."""
 
     def failed(title: str, error: Exception) -> Markup:
-        return inert.markdown(f"The section {title} could not be made: {str(error)[:500]}")
+        return inert.markdown(_failed(title, error))
 
     with speaking(report.language):
         parts = _parts(report, lambda section: Markup(section.markdown(report).strip()), failed)  # noqa: S704 - escaped
         text = markdown_environment().get_template("page.md.j2").render(report=report, parts=parts)
     return _single_blank_lines(text)
+
+
+def _failed(title: str, error: Exception) -> str:
+    said = gettext("The section \u201c%(title)s\u201d could not be made: %(error)s")
+    return said % {"title": gettext(title), "error": str(error)[:500]}
 
 
 def warm_up() -> None:

@@ -11,6 +11,7 @@ import polars as pl
 from vhb_reporter import results
 from vhb_reporter.diff import closest
 from vhb_reporter.files import ReportFiles
+from vhb_reporter.language import gettext
 from vhb_reporter.model import AnswerView, ComparisonGroup, RunView, SampleCard, SampleChoice, SampleView, Thumbnail
 from vhb_reporter.thumbnails import thumbnail
 from vhb_shared.datasets.options import MOST_CHOICES, question_of
@@ -98,7 +99,7 @@ class SamplePicker:
             async with gate:
                 path = await self._files.media(digest, name)
                 if path is None:
-                    return Thumbnail(name, problem="is missing from storage, or damaged")
+                    return Thumbnail(name, problem=gettext("is missing from storage, or damaged"))
                 return await asyncio.to_thread(thumbnail, path, name)
 
         made = await asyncio.gather(*(one(*key) for key in names))

@@ -3,14 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar, NamedTuple
 
+from vhb_reporter.language import noted
 from vhb_reporter.measures import MetricRow
 from vhb_reporter.model import ComparisonGroup, Report, RunView
 from vhb_reporter.sections.template import TemplateSection
 
 LEVELS = (
-    ("by_doc_type", "Document class"),
-    ("by_question_type", "Question type"),
-    ("by_doc_question", "Document class and question type"),
+    ("by_doc_type", noted("Document class")),
+    ("by_question_type", noted("Question type")),
+    ("by_doc_question", noted("Document class and question type")),
 )
 GROUPS_SHOWN = 40
 _NO_GROUP = "(none)"
@@ -56,7 +57,7 @@ class Breakdown(TemplateSection):
     """Where models are good and where they are not."""
 
     name: ClassVar[str] = "breakdown"
-    title: ClassVar[str] = "By document class and question type"
+    title: ClassVar[str] = noted("By document class and question type")
     order: ClassVar[int] = 400
 
     def wanted(self, report: Report) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
+from vhb_reporter.language import noted
 from vhb_reporter.measures import MetricRow
 from vhb_reporter.model import ComparisonGroup, Report, RunView
 from vhb_reporter.sections.axes import Tick, axis, bounds_of, ends_of, finite, short
@@ -39,7 +40,7 @@ class Charts(TemplateSection):
     """Bars per metric, with intervals and bounds."""
 
     name: ClassVar[str] = "charts"
-    title: ClassVar[str] = "Charts"
+    title: ClassVar[str] = noted("Charts")
     order: ClassVar[int] = 300
 
     def wanted(self, report: Report) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+from vhb_reporter.language import noted
 from vhb_reporter.model import Report
 from vhb_reporter.sections.template import TemplateSection
 
@@ -11,7 +12,7 @@ class Failures(TemplateSection):
     """Failed runs, and the first failed samples of each run."""
 
     name: ClassVar[str] = "failures"
-    title: ClassVar[str] = "Failures"
+    title: ClassVar[str] = noted("Failures")
     order: ClassVar[int] = 800
 
     def wanted(self, report: Report) -> bool:

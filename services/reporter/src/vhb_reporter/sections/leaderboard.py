@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
+from vhb_reporter.language import noted
 from vhb_reporter.measures import MetricRow
 from vhb_reporter.model import ComparisonGroup, Report, RunView
 from vhb_reporter.sections.template import TemplateSection
@@ -36,7 +37,7 @@ class Leaderboard(TemplateSection):
     """The table that people look for first."""
 
     name: ClassVar[str] = "leaderboard"
-    title: ClassVar[str] = "Leaderboard"
+    title: ClassVar[str] = noted("Leaderboard")
     order: ClassVar[int] = 200
 
     def context(self, report: Report) -> Mapping[str, object]:

@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
+from vhb_reporter.language import noted
 from vhb_reporter.model import Report, RunView
 from vhb_reporter.sections.template import TemplateSection
 from vhb_shared.contracts.results import OUTCOMES
 
 MEANINGS: dict[str, str] = {
-    "answered": "the model said something and ended by itself",
-    "empty": "the model said nothing",
-    "truncated": "the answer was cut at the token limit",
-    "refused": "the model or its server declined",
-    "failed": "no answer, after all retries: infrastructure, not the model's words",
-    "withdrawn": "not asked to the end: cancelled or stopped early",
+    "answered": noted("the model said something and ended by itself"),
+    "empty": noted("the model said nothing"),
+    "truncated": noted("the answer was cut at the token limit"),
+    "refused": noted("the model or its server declined"),
+    "failed": noted("no answer, after all retries: infrastructure, not the model's words"),
+    "withdrawn": noted("not asked to the end: cancelled or stopped early"),
 }
 
 
@@ -37,7 +38,7 @@ class Outcomes(TemplateSection):
     """Counts per run; `answered, empty, truncated, refused` are scored as the model's own result."""
 
     name: ClassVar[str] = "outcomes"
-    title: ClassVar[str] = "Outcomes"
+    title: ClassVar[str] = noted("Outcomes")
     order: ClassVar[int] = 500
 
     def context(self, report: Report) -> Mapping[str, object]:

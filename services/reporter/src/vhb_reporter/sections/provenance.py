@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from vhb_reporter.language import noted as _
+from vhb_reporter.language import noted
 from vhb_reporter.model import Report
 from vhb_reporter.provenance import environments, metrics_used, run_facts, software
 from vhb_reporter.sections.template import TemplateSection
@@ -13,7 +13,7 @@ class Provenance(TemplateSection):
     """Enough to find, check and repeat what the report shows."""
 
     name: ClassVar[str] = "provenance"
-    title: ClassVar[str] = _("Provenance")
+    title: ClassVar[str] = noted("Provenance")
     order: ClassVar[int] = 1000
 
     def context(self, report: Report) -> Mapping[str, object]:

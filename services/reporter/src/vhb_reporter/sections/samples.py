@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 from vhb_reporter.diff import DIFF_LIMIT, Segment, closest, compare
+from vhb_reporter.language import noted
 from vhb_reporter.model import AnswerView, Report, SampleView, Thumbnail
 from vhb_reporter.sections.template import TemplateSection
 
@@ -43,7 +44,7 @@ class Samples(TemplateSection):
     """The worst samples of each run by its first metric, or the first ones where nothing was scored."""
 
     name: ClassVar[str] = "samples"
-    title: ClassVar[str] = "Worst samples"
+    title: ClassVar[str] = noted("Worst samples")
     order: ClassVar[int] = 700
 
     def wanted(self, report: Report) -> bool:

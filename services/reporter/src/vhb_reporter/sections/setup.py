@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
+from vhb_reporter.language import noted
 from vhb_reporter.model import Report
 from vhb_reporter.provenance import Prompt, model_settings, prompts, schema_digest
 from vhb_reporter.sections.template import TemplateSection
@@ -35,7 +36,7 @@ class Setup(TemplateSection):
     """Models with their settings, tasks with their prompts, data sets with their digests."""
 
     name: ClassVar[str] = "setup"
-    title: ClassVar[str] = "What was run"
+    title: ClassVar[str] = noted("What was run")
     order: ClassVar[int] = 900
 
     def context(self, report: Report) -> Mapping[str, object]:

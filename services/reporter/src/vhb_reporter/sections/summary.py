@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 from vhb_reporter import formats
+from vhb_reporter.language import gettext, ngettext, noted
 from vhb_reporter.measures import MetricRow
 from vhb_reporter.model import Report
 from vhb_reporter.sections.template import TemplateSection
@@ -31,7 +32,7 @@ class Summary(TemplateSection):
     """Key numbers, the leaders, and warnings."""
 
     name: ClassVar[str] = "summary"
-    title: ClassVar[str] = "Summary"
+    title: ClassVar[str] = noted("Summary")
     order: ClassVar[int] = 100
 
     def context(self, report: Report) -> Mapping[str, object]:
@@ -45,21 +46,24 @@ def _tiles(report: Report) -> list[Tile]:
     starts = [run.timings.first_at for run in report.runs if run.timings.first_at]
     ends = [run.timings.last_at for run in report.runs if run.timings.last_at]
     span = (max(ends) - min(starts)).total_seconds() if starts and ends else None
+    models = len({run.spec.model.name for run in report.runs})
+    tasks = len({run.spec.task.name for run in report.runs})
     tiles = [
-        _counted(len({run.spec.model.name for run in report.runs}), "model"),
-        _counted(len({run.spec.task.name for run in report.runs}), "task"),
-        _counted(planned, "question", " to the models"),
-        Tile(formats.percent(counts.total - counts.not_answered, counts.total), "got an answer"),
-        Tile(formats.count(counts.not_answered), "samples failed", counts.not_answered > 0),
-        Tile(formats.seconds(span), "first request to last answer"),
+        Tile(formats.count(models), ngettext("model", "models", models)),
+        Tile(formats.count(tasks), ngettext("task", "tasks", tasks)),
+        Tile(formats.count(planned), ngettext("question to the models", "questions to the models", planned)),
+        Tile(formats.percent(counts.total - counts.not_answered, counts.total), gettext("got an answer")),
+        Tile(
+            formats.count(counts.not_answered),
+            ngettext("sample failed", "samples failed", counts.not_answered),
+            counts.not_answered > 0,
+        ),
+        Tile(formats.seconds(span), gettext("first request to last answer")),
     ]
     if failed_runs:
-        tiles.insert(2, Tile(f"{failed_runs} of {len(report.runs)}", "runs not completed", True))
+        share = gettext("%(part)s of %(all)s") % {"part": failed_runs, "all": len(report.runs)}
+        tiles.insert(2, Tile(share, gettext("runs not completed"), True))
     return tiles
-
-
-def _counted(number: int, what: str, rest: str = "") -> Tile:
-    return Tile(formats.count(number), what + ("" if number == 1 else "s") + rest)
 
 
 def _leaders(report: Report) -> list[Leader]:
@@ -78,28 +82,41 @@ def _warnings(report: Report) -> list[str]:
     warnings = []
     for run in report.runs:
         if run.status == "incomplete":
-            warnings.append(f"{run.name}: no results are stored.")
+            warnings.append(f"{run.name}: {gettext('no results are stored.')}")
         elif run.status != "completed" or run.reason:
-            warnings.append(f"{run.name}: {run.status}. {run.reason or ''}".strip())
+            warnings.append(f"{run.name}: {gettext(run.status)}. {run.reason or ''}".strip())
         if run.status == "completed" and run.spec.task.metrics and not run.scored:
-            warnings.append(f"{run.name}: answered, but not scored.")
+            warnings.append(f"{run.name}: {gettext('answered, but not scored.')}")
         if run.reused.count:
-            jobs = ", ".join(run.reused.jobs) or "earlier ones"
             warnings.append(
-                f"{run.name}: {formats.count(run.reused.count)} of {formats.count(run.counts.total)} answers were got "
-                f"by earlier jobs ({jobs}), with their latencies."
+                gettext(
+                    "%(run)s: %(part)s of %(all)s answers were got by earlier jobs (%(jobs)s), with their latencies."
+                )
+                % {
+                    "run": run.name,
+                    "part": formats.count(run.reused.count),
+                    "all": formats.count(run.counts.total),
+                    "jobs": ", ".join(run.reused.jobs) or gettext("earlier ones"),
+                }
             )
         missing = run.spec.samples - run.counts.total
         if run.counts.total and missing > 0:
-            warnings.append(f"{run.name}: {formats.count(missing)} of its samples have no row in the results.")
+            warnings.append(
+                gettext("%(run)s: %(number)s of its samples have no row in the results.")
+                % {"run": run.name, "number": formats.count(missing)}
+            )
     if report.counts.not_answered:
         warnings.append(
-            f"{formats.count(report.counts.not_answered)} samples have no answer. Metrics leave them out; the bounds "
-            "beside a value say where it would lie if all of them had been answered as badly, or as well, as can be."
+            gettext(
+                "Samples without an answer: %(number)s. Metrics leave them out; the bounds beside a value say where it "
+                "would lie if all of them had been answered as badly, or as well, as can be."
+            )
+            % {"number": formats.count(report.counts.not_answered)}
         )
     datasets = {run.spec.dataset.digest: run.spec.dataset for run in report.runs}
     warnings += [
-        f"Data set {dataset.name}: {formats.count(dataset.skipped_rows)} bad rows were left out, as asked."
+        gettext("Data set %(name)s: %(number)s bad rows were left out, as asked.")
+        % {"name": dataset.name, "number": formats.count(dataset.skipped_rows)}
         for dataset in datasets.values()
         if dataset.skipped_rows
     ]

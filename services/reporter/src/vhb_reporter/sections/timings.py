@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from vhb_reporter.language import noted
 from vhb_reporter.model import Report, RunView
 from vhb_reporter.sections.template import TemplateSection
 
@@ -12,7 +13,7 @@ class TimingTable(TemplateSection):
     stored before those were measured."""
 
     name: ClassVar[str] = "timings"
-    title: ClassVar[str] = "Timings"
+    title: ClassVar[str] = noted("Timings")
     order: ClassVar[int] = 610
 
     def wanted(self, report: Report) -> bool:
