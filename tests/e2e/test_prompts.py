@@ -195,6 +195,25 @@ def test_show_while_the_job_runs(place: Path, echo: EndpointProcess, choices: Pa
     assert (withdrawn["sent"], withdrawn["answer"]["outcome"]) == ("not answered", "withdrawn")
 
 
+def test_prompts_are_compared_in_one_job(place: Path, echo: EndpointProcess, choices: Path) -> None:
+    task = {
+        "name": "choose", "dataset": "./choices.tsv", "metrics": ["exact_match"], "limit": 2,
+        "prompt_sets": {"short": {"user_prompt": "{{ question }}"}, "long": {"user_prompt": "Think. {{ question }}"}},
+    }  # fmt: skip
+    job = write_job(place / "sets.yaml", [remote(echo.base_url)], [task])
+    valid = json.loads(vhb("validate", job, "--json", cwd=place).stdout)
+    assert [run["name"] for run in valid["runs"]] == ["remote__choose+short", "remote__choose+long"]
+    job_id = vhb("submit", job, "--wait", cwd=place).stdout.strip()
+    short, long = shown(place, job_id, "q0")
+    assert (short["run"], long["run"]) == ("remote__choose+short", "remote__choose+long")
+    assert long["user_prompt"] == f"Think. {short['user_prompt']}" and short["sent"] == long["sent"] == "verified"
+    vhb("results", job_id, "--out", "sets", cwd=place)
+    assert {row["task"] for row in table(place / "sets/metrics.csv")} == {"choose+short", "choose+long"}
+    board = (place / "sets/report.md").read_text().split("## Leaderboard")[1].split("\n## ")[0].replace("\\", "")
+    assert "remote__choose+short" in board and "remote__choose+long" in board
+    assert (place / "sets/runs/remote__choose+long/answers.csv").exists()
+
+
 def test_mistakes_are_sentences(place: Path, echo: EndpointProcess, choices: Path) -> None:
     for task, part in (
         ({"dataset": "./few", "circular": True}, "`circular` moves the options of multiple-choice questions"),

@@ -47,7 +47,7 @@ def _tiles(report: Report) -> list[Tile]:
     span = (max(ends) - min(starts)).total_seconds() if starts and ends else None
     tiles = [
         _counted(len({run.spec.model.name for run in report.runs}), "model"),
-        _counted(len({run.spec.task.name for run in report.runs}), "task"),
+        _counted(len({run.spec.task.comparison for run in report.runs}), "task"),
         _counted(planned, "question", " to the models"),
         Tile(formats.percent(counts.total - counts.not_answered, counts.total), "got an answer"),
         Tile(formats.count(counts.not_answered), "samples failed", counts.not_answered > 0),
