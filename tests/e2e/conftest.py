@@ -38,7 +38,7 @@ def stand_in() -> Iterator[EndpointProcess]:
 @pytest.fixture
 def endpoint(stand_in: EndpointProcess) -> EndpointProcess:
     """The stand-in, well-behaved and with no requests counted."""
-    stand_in.control(reset=True, rules=[], delay_ms=0, api_key=None)
+    stand_in.control(reset=True, rules=[], delay_ms=0, api_key=None, echo=False)
     return stand_in
 
 

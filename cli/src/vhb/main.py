@@ -20,6 +20,7 @@ from vhb.commands.registries import datasets, environments, metrics, models, tas
 from vhb.commands.results import results
 from vhb.commands.run import run
 from vhb.commands.schema import schema
+from vhb.commands.show import show
 from vhb.commands.status import status, watch
 from vhb.commands.submit import submit
 from vhb.commands.up import up
@@ -62,7 +63,7 @@ _LOOK = "Look things up"
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     _ALONE: (run, up, validate, doctor, clean),
     _DEPLOYED: (init,),
-    _STACK: (submit, status, watch, results, agents, explain, events, cancel, retry, evaluate, report, compare),
+    _STACK: (submit, status, watch, results, show, agents, explain, events, cancel, retry, evaluate, report, compare),
     _LOOK: (schema,),
 }
 for panel, functions in _PANELS.items():

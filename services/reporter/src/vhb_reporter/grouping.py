@@ -27,14 +27,16 @@ def compared(runs: Sequence[RunView], directions: Direction) -> tuple[Comparison
     found: dict[tuple[object, ...], list[RunView]] = {}
     for run in runs:
         found.setdefault(_key(run), []).append(run)
-    tasks = Counter(members[0].spec.task.name for members in found.values())
-    return tuple(_group(members, directions, alone=tasks[members[0].spec.task.name] == 1) for members in found.values())
+    tasks = Counter(members[0].spec.task.comparison for members in found.values())
+    return tuple(
+        _group(members, directions, alone=tasks[members[0].spec.task.comparison] == 1) for members in found.values()
+    )
 
 
 def _key(run: RunView) -> tuple[object, ...]:
     task = run.spec.task
     # Rows have the same numbers only where samples are asked equally often.
-    return task.name, run.spec.dataset.digest, task.filter, task.limit, task.epochs, task.circular
+    return task.comparison, run.spec.dataset.digest, task.filter, task.limit, task.epochs, task.circular
 
 
 def _group(runs: list[RunView], directions: Direction, *, alone: bool) -> ComparisonGroup:
@@ -46,12 +48,12 @@ def _group(runs: list[RunView], directions: Direction, *, alone: bool) -> Compar
         *(f"{name}: {', '.join(values)}" for name, values in task.filter.model_dump().items() if values),
         *([f"first {task.limit}"] if task.limit is not None else []),
     ]
-    title = task.name
+    title = task.comparison
     if not alone:
         title += f" on {runs[0].spec.dataset.name}" + (f" ({'; '.join(limits)})" if limits else "")
     asked = _asked_first(tuple(labels), [metric.name for metric in task.metrics])
     return ComparisonGroup(
-        task=task.name,
+        task=task.comparison,
         title=title,
         runs=tuple(runs),
         metrics=asked,

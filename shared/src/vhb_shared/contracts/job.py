@@ -10,6 +10,7 @@ from vhb_shared.contracts.metric_label import parse_label
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/\\]+$")]
 EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+SetName = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f/\\+]+$")]
 Stage = Literal["inference", "evaluation", "reporting"]
 STAGES: tuple[Stage, ...] = ("inference", "evaluation", "reporting")
 ReportLanguage = Literal["en", "ru"]
@@ -207,6 +208,9 @@ class TaskEntry(UserModel):
     prompt: str | None = None
     prompts: str | PromptSet | None = None
     """A prompt collection: a file beside the job, or its content."""
+    prompt_sets: dict[SetName, str | PromptSet] = Field(default_factory=dict)
+    """Prompts to compare, instead of `prompts`: the task becomes one task `<name>+<set>` for each, on the same
+    samples."""
     system_prompt: str | None = None
     """A text, or the name of a .txt or .md file beside the job."""
     response_schema: str | dict[str, Any] | None = None
@@ -224,7 +228,14 @@ class TaskEntry(UserModel):
     few_shot: FewShot | None = None
     answers: str | None = None
     """Stored answers to score instead of asking: a file, or `run:<run id>`."""
+    compare_as: Name | None = None
+    """Reports compare tasks of one name here, on the same samples, in one table; defaults to the task's own name."""
     description: str | None = None
+
+    @property
+    def comparison(self) -> str:
+        """What reports call the tasks that are compared with this one, itself included."""
+        return self.compare_as or self.name
 
     @property
     def is_repeated(self) -> bool:

@@ -13,6 +13,7 @@ from vhb_shared.documents.base import Document
 from vhb_shared.documents.read import read_document
 from vhb_shared.errors import UserError
 from vhb_shared.jobs.load import LoadedJob
+from vhb_shared.jobs.prompt_sets import expanded_runs, expanded_task
 from vhb_shared.jobs.runs import STORED_KEY, STORED_RUN, meant_runs, run_id_of
 from vhb_shared.registry.registry import Registry
 from vhb_shared.store.base import ObjectStore
@@ -27,7 +28,8 @@ async def bundle_job(
     """The same job, understood by a scheduler that sees nothing but object storage. Doing it twice changes nothing.
 
     Models and tasks are the registry's where the job names them; data sets become `sha256:<digest>`; prompt
-    collections, system prompts and response schemas become their content; files of answers become `key:<key>`.
+    collections, system prompts and response schemas become their content; files of answers become `key:<key>`. A task
+    with `prompt_sets` becomes one for each.
 
     Args:
         loaded: a validated job and where its paths start.
@@ -65,11 +67,12 @@ class _Bundle:
         for model in models:
             label = model.backend is None and model.name not in registry.models and model.name not in asked
             resolved.append(model if label else await asyncio.to_thread(registry.resolve_model, model))
+        expanded = {task.name: expanded_task(await self._task(task)) for task in tasks}
         return spec.model_copy(
             update={
                 "models": tuple(resolved),
-                "tasks": tuple([await self._task(task) for task in tasks]),
-                "runs": tuple([await self._run(run) for run in spec.runs]),
+                "tasks": tuple(each for task in tasks for each in expanded[task.name]),
+                "runs": expanded_runs([await self._run(run) for run in spec.runs], expanded),
             }
         )
 
@@ -83,6 +86,11 @@ class _Bundle:
             changes["system_prompt"] = await asyncio.to_thread(read_system_prompt, task.system_prompt, self._base)
         if task.prompts is not None:
             changes["prompts"] = await self._prompts(task.prompts, "prompts", task)
+        if task.prompt_sets:
+            sets = task.prompt_sets.items()
+            changes["prompt_sets"] = {
+                name: await self._prompts(each, f"prompt_sets.{name}", task) for name, each in sets
+            }
         if isinstance(task.response_schema, str):
             path = self._path(task.response_schema, "response_schema", task)
             changes["response_schema"] = await asyncio.to_thread(_read_schema, path)

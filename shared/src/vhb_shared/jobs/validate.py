@@ -1,12 +1,13 @@
 """Checks what a job means: names that exist, stages that fit, models that could be started. All mistakes at once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from vhb_shared.contracts.job import JobSpec, ModelEntry, TaskEntry
 from vhb_shared.documents.base import Loc, spell
 from vhb_shared.documents.check import did_you_mean
 from vhb_shared.errors import UserError
 from vhb_shared.jobs.models import keeps_schemas, model_problems
+from vhb_shared.jobs.prompt_sets import prompt_set_problems, set_name
 from vhb_shared.jobs.runs import MeantRun, duplicates, meant_runs, stage_problem
 from vhb_shared.jobs.tasks import task_problems
 from vhb_shared.registry.registry import Registry
@@ -67,6 +68,7 @@ class _Checks:
             self._model(model, place, asked=model.name in asked)
         for task, place in tasks.values():
             self._task(task, place)
+            self._prompt_sets(task, place, tuple(tasks), runs)
         self._schemas(runs, models, tasks)
         return self._found
 
@@ -107,12 +109,15 @@ class _Checks:
         for name, positions in repeated.items():
             self._say(runs[positions[1]].loc, f"run {name!r} is there {len(positions)} times: give one a `name`.")
         for run in runs:
-            if len(run.name.encode()) > MAX_NAME_BYTES:
-                self._say(run.loc, f"the run name {run.name[:40]!r}... is too long for a folder: shorten the names.")
+            self._fits(run.name, run.loc)
             if run.name in (".", ".."):
                 self._say(run.loc, f"a run cannot be named {run.name!r}.")
         for problem in dict.fromkeys(filter(None, map(stage_problem, runs))):
             self._say(next(run.loc for run in runs if stage_problem(run) == problem), problem)
+
+    def _fits(self, run_name: str, loc: Loc) -> None:
+        if len(run_name.encode()) > MAX_NAME_BYTES:
+            self._say(loc, f"the run name {run_name[:40]!r}... is too long for a folder: shorten the names.")
 
     def _model(self, entry: ModelEntry, loc: Loc, *, asked: bool) -> None:
         if not asked and entry.backend is None and entry.name not in self._registry.models and self._spec.runs:
@@ -156,3 +161,14 @@ class _Checks:
             return
         for field, problem in task_problems(task):
             self._say((*loc, *field), problem)
+
+    def _prompt_sets(self, entry: TaskEntry, loc: Loc, tasks: Sequence[str], runs: Sequence[MeantRun]) -> None:
+        try:
+            task = self._registry.resolve_task(entry)
+        except UserError:
+            return  # said already
+        for problem in prompt_set_problems(task, tasks, runs):
+            self._say((*loc, "prompt_sets"), problem)
+        for run in runs:
+            for name in task.prompt_sets if run.task == task.name else ():
+                self._fits(set_name(run.name, name), run.loc)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from vhb_shared.contracts.job import JobSpec
 from vhb_shared.contracts.plan import RunSpec
+from vhb_shared.datasets.prompts import render_prompt
 from vhb_shared.errors import UserError
 from vhb_shared.jobs.bundle import bundle_job
 from vhb_shared.jobs.expand import MAX_SHARDS, expand_job
@@ -130,6 +131,23 @@ TASK = {"name": "t", "dataset": "./docs"}
         ({"tasks": [TASK | {"metrics": [{"name": "cer", "profile": "x"}]}]}, "unknown profile 'x' of metric 'cer'"),
         ({"tasks": [TASK | {"aggregators": ["by_class"]}]}, "unknown aggregator 'by_class'"),
         ({"tasks": [TASK | {"prompt": " "}]}, "`prompt` is empty"),
+        (
+            {"tasks": [TASK | {"prompts": {"user_prompt": "x"}, "prompt_sets": {"a": {}}}]},
+            "tasks[0].prompt_sets: task 't' has both `prompts` and `prompt_sets`",
+        ),
+        (
+            {"tasks": [TASK | {"prompt_sets": {"a": {}}}, TASK | {"name": "t+a"}]},
+            "prompt set 'a' of task 't' makes a task that the job has already",
+        ),
+        (
+            {
+                "tasks": [TASK | {"prompt_sets": {"a": {}}}],
+                "runs": [{"model": "remote", "task": "t", "name": n} for n in ("x", "x+a")],
+            },
+            "make a run 'x+a', which is there already",
+        ),
+        ({"tasks": [TASK | {"prompt_sets": {"a": {}}, "answers": "run:x-0"}]}, "make no difference to it"),
+        ({"tasks": [TASK | {"prompt_sets": {"a": {}}, "name": "n" * 191}]}, "too long for a folder"),
         ({"stages": []}, "has no stage left to do"),
         ({"stages": ["inference", "inference"]}, "stage 'inference' is listed twice"),
         ({"stages": ["evaluation"]}, "name stored `answers`"),
@@ -232,6 +250,43 @@ async def test_a_registered_task_can_be_asked_several_times(tmp_path: Path, stor
     assert run.samples == 10 and run.task.metrics and run.task.prompt
 
 
+async def test_prompt_sets_become_tasks_that_are_compared(tmp_path: Path, store: DirectoryStore) -> None:
+    documents(tmp_path / "docs")
+    (tmp_path / "long.csv").write_text("prompt;doc_class_question_type\nInvoice!;invoice kind\n")
+    (tmp_path / "exact.txt").write_text("Exactly.\n")
+    sets = {
+        "long": "long.csv",
+        "short": {"user_prompt": "Read."},
+        "strict": {"user_prompt": "Read all.", "system_prompt": "exact.txt"},
+    }
+    task = {"name": "t", "dataset": "./docs", "prompt": "Own.", "system_prompt": "Own system.", "prompt_sets": sets}
+    other = {"name": "other", "dataset": "./docs"}
+    bundled, runs = await planned(write_job(tmp_path, models=["echo", OPENAI], tasks=[task, other]), store)
+    assert [entry.name for entry in bundled.tasks] == ["t+long", "t+short", "t+strict", "other"]
+    assert [run.name for run in runs[:4]] == ["echo__t+long", "echo__t+short", "echo__t+strict", "echo__other"]
+    assert len(runs) == 8 and len({run.run_id for run in runs}) == 8
+    assert [entry.comparison for entry in bundled.tasks] == ["t", "t", "t", "other"]
+    invoice = {"id": "0", "question": "?", "doc_class": "invoice", "question_type": "kind"}
+    receipt = invoice | {"doc_class": "receipt"}
+    asked = [[render_prompt(entry, sample) for sample in (invoice, receipt)] for entry in bundled.tasks[:3]]
+    assert asked == [
+        [("Own system.", "Invoice!"), ("Own system.", "Own.")],
+        [("Own system.", "Read."), ("Own system.", "Read.")],
+        [("Exactly.\n", "Read all."), ("Exactly.\n", "Read all.")],
+    ]
+
+
+async def test_exact_runs_of_a_task_with_prompt_sets(tmp_path: Path, store: DirectoryStore) -> None:
+    documents(tmp_path / "docs")
+    task = {"name": "t", "dataset": "./docs", "prompt_sets": {"a": {"user_prompt": "A"}, "b": {"user_prompt": "B"}}}
+    runs = [{"model": "echo", "task": "t", "name": "mine"}, {"model": "remote", "task": "t"}]
+    _, made = await planned(
+        write_job(tmp_path, models=["echo", OPENAI | {"name": "remote"}], tasks=[task], runs=runs), store
+    )
+    assert [run.name for run in made] == ["mine+a", "mine+b", "remote__t+a", "remote__t+b"]
+    assert [run.task.name for run in made] == ["t+a", "t+b"] * 2
+
+
 async def test_stored_answers(tmp_path: Path, store: DirectoryStore) -> None:
     documents(tmp_path / "docs", 2)
     (tmp_path / "theirs.csv").write_text("id;model_answer\n0;text 0\n1;nothing\n")
@@ -256,6 +311,7 @@ async def test_stored_answers(tmp_path: Path, store: DirectoryStore) -> None:
     ("task", "expected"),
     [
         ({"dataset": "./nowhere"}, "nowhere"),
+        ({"dataset": "./docs", "prompt_sets": {"a": "no.csv"}}, "`prompt_sets.a` names 'no.csv', but there is no file"),
         ({"dataset": "./docs", "prompts": "no.csv"}, "`prompts` names 'no.csv', but there is no file"),
         ({"dataset": "./docs", "response_schema": "no.json"}, "`response_schema` names 'no.json'"),
         ({"dataset": "./docs", "response_schema": "broken.json"}, "not a valid JSON Schema: at type"),

@@ -65,13 +65,15 @@ class Samples(TemplateSection):
 
 
 def _sample(sample: SampleView) -> ShownSample:
-    task = sample.group.runs[0].spec.task
-    # A prompt without placeholders is what every sample was asked.
-    plain = task.prompt if task.prompt and task.prompts is None and "{" not in task.prompt else None
+    tasks = [run.spec.task for run in sample.group.runs]
+    task = tasks[0]
+    # A prompt without placeholders is what every sample was asked, unless runs with other prompts are beside it.
+    same = all((other.prompt, other.prompts) == (task.prompt, task.prompts) for other in tasks)
+    plain = task.prompt if same and task.prompt and task.prompts is None and "{" not in task.prompt else None
     return ShownSample(
         sample,
         plain or sample.question,
-        plain is not None or (task.prompt is None and task.prompts is None),
+        plain is not None or (same and task.prompt is None and task.prompts is None),
         tuple(text[:DIFF_LIMIT] for text in sample.references),
         tuple(_answer(sample, answer) for answer in sample.answers),
     )

@@ -47,7 +47,7 @@ def _tiles(report: Report) -> list[Tile]:
     ends = [run.timings.last_at for run in report.runs if run.timings.last_at]
     span = (max(ends) - min(starts)).total_seconds() if starts and ends else None
     models = len({run.spec.model.name for run in report.runs})
-    tasks = len({run.spec.task.name for run in report.runs})
+    tasks = len({run.spec.task.comparison for run in report.runs})
     tiles = [
         Tile(formats.count(models), ngettext("model", "models", models)),
         Tile(formats.count(tasks), ngettext("task", "tasks", tasks)),
