@@ -37,7 +37,7 @@ def measure() -> Figures:
     return Figures(
         name="intervals",
         title=f"Aggregation of {len(METRICS)} metrics, with intervals, {CLASSES * TYPES} groups by class and question",
-        goal="Goal: flat memory, under a minute for a million samples.",
+        goal="Goal: intervals add no memory, and less than a minute for a million samples.",
         columns=("scores", "without intervals, s", "with, s", "without, MiB", "with, MiB"),
         rows=rows,
         note="Scores are read from a file, metric rows written to one. Seconds of processors; memory of the process.",

@@ -68,7 +68,7 @@ def test_every_setting_is_described_and_no_other(page: str, kinds: tuple[type[Ba
 
 def test_every_event_is_described_with_its_fields() -> None:
     page = _page("events.md")
-    described = re.findall(r"^\| `((?:job|run|backend)\.[a-z.]+)` \|", page, re.M)
+    described = re.findall(r"^\| `((?:job|run|backend|comparison)\.[a-z.]+)` \|", page, re.M)
     assert sorted(described) == sorted(event.what for event in EVENTS)
     for event in EVENTS:
         assert f"| `{event.what}` |" in page, event.what
