@@ -5,7 +5,7 @@ from typing import cast
 import polars as pl
 
 from vhb_evaluator.metrics.base import Metric, MetricOptions
-from vhb_evaluator.metrics.edits import distances, each_reference
+from vhb_evaluator.metrics.edits import distances, each_reference, word_counts
 
 _SHORT = 5
 """Words from which on version 2 compares by similarity."""
@@ -64,9 +64,8 @@ class OcrBenchV2(Metric):
     def score(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """See `Metric.score`: numerator = 1, 0 or the similarity."""
         answer, reference = pl.col("answer"), pl.col("reference")
-        frame = each_reference(pairs).with_columns(
-            (reference.str.count_matches(r"[^\s\x1c-\x1f]+") < _SHORT).alias("short")
-        )
+        frame = each_reference(pairs)
+        frame = frame.with_columns((word_counts(frame["reference"]) < _SHORT).alias("short"))
         brief = frame.filter("short").select(
             "row", answer.str.contains(reference, literal=True).cast(pl.Float64).alias("numerator")
         )

@@ -6,7 +6,7 @@ import polars as pl
 from sacrebleu.metrics.ter import TER
 
 from vhb_evaluator.metrics.base import Metric, MetricOptions
-from vhb_evaluator.metrics.edits import distances, words
+from vhb_evaluator.metrics.edits import word_counts, word_distances
 from vhb_evaluator.metrics.translation import forget_texts
 
 _MAX_WORDS = 500
@@ -58,8 +58,7 @@ class _Ter(TER):
         if max(len(text.split()) for text in texts) <= _MAX_WORDS:
             edits, length = self._compute_segment_statistics(texts[0], self._extract_reference_info(references))
             return float(edits), float(length)
-        table = pl.DataFrame({"answer": texts[:1] * len(references), "reference": texts[1:]})
-        split = table.select(words(pl.all()))
-        fewest = min(distances(split["answer"], split["reference"]).to_list())
-        lengths = split["reference"].list.len().to_list()
+        wanted = pl.Series(texts[1:])
+        fewest = min(word_distances(pl.Series(texts[:1] * len(references)), wanted).to_list())
+        lengths = word_counts(wanted).to_list()
         return float(fewest), sum(lengths) / len(lengths)
