@@ -23,6 +23,12 @@ def test_a_label_is_read_back(spec: MetricSpec) -> None:
     assert read == spec and bind(read).label == label
 
 
+def test_a_gate_is_read_back() -> None:
+    (read,) = TaskEntry.model_validate({"name": "t", "metrics": ["cer@none@1(gate=structural_fidelity)"]}).metrics
+    wanted = {"name": "cer", "normalisation": "none@1", "gate": "structural_fidelity"}
+    assert read == MetricSpec.model_validate(wanted)
+
+
 def test_options_are_json() -> None:
     task = TaskEntry.model_validate({"name": "t", "metrics": ['BLEU[x]@none{"order":2,"a":[1]}', {"name": "cer"}]})
     assert task.metrics == (
@@ -31,7 +37,7 @@ def test_options_are_json() -> None:
     )
 
 
-@pytest.mark.parametrize("wrong", ["", "[x]", "cer[", "cer{", "cer]x", "cer{a}", "cer@"])
+@pytest.mark.parametrize("wrong", ["", "[x]", "cer[", "cer{", "cer]x", "cer{a}", "cer@", "cer(gate=)"])
 def test_what_is_no_label_is_refused(wrong: str) -> None:
     with pytest.raises(ValidationError, match=r"metric|not JSON"):
         TaskEntry.model_validate({"name": "t", "metrics": [wrong]})

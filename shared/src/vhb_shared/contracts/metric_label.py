@@ -1,10 +1,14 @@
-"""A metric as tables name it, read back: `cer`, `cer@text-lower@1`, `anls[vlmevalkit]`, `bleu{"order":2}`."""
+"""A metric as tables name it, read back: `cer`, `cer@text-lower@1`, `anls[vlmevalkit]`, `bleu{"order":2}`,
+`cer(gate=structural_fidelity)`."""
 
 import json
 import re
 from typing import Any
 
-_LABEL = re.compile(r"(?P<name>[^@\[\]{}]+)(\[(?P<profile>[^\]]+)\])?(@(?P<normalisation>[^{]+))?(?P<options>\{.*\})?")
+_LABEL = re.compile(
+    r"(?P<name>[^@\[\]{}()]+)(\[(?P<profile>[^\]]+)\])?(@(?P<normalisation>[^{(]+))?"
+    r"(?P<options>\{.*\})?(\(gate=(?P<gate>[^(){}]+)\))?"
+)
 
 
 def parse_label(label: str) -> dict[str, Any]:
