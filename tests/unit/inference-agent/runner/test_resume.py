@@ -61,6 +61,35 @@ async def test_only_what_was_in_flight_is_asked_again(desk, endpoint) -> None:
     assert not list((desk.state_dir / "checkpoints").iterdir())
 
 
+async def test_repetitions_survive_like_any_row(desk, endpoint) -> None:
+    """Each repetition is resumed as itself: none is asked twice, none takes the answer of another."""
+    run = desk.run(
+        await store_samples(desk.store, 16),
+        samples=64,
+        task={"epochs": 4},
+        generation=Generation(temperature=1, seed=5),
+    )
+    endpoint.control(echo=True, rules=[{"match": f"question {n}", "action": "hang"} for n in range(10, 16)])
+    until = time.monotonic() + 20
+
+    def should_stop() -> bool:
+        return endpoint.stats()["in_flight"] == desk.concurrency and endpoint.stats()["total"] >= 40 + desk.concurrency
+
+    async with desk.runner() as runner:
+        assert await runner.answer(run, desk.work(), lambda: should_stop() or time.monotonic() > until) is None
+    kept = [json.loads(line)["answer"] for line in log_of(desk).read_bytes().splitlines()]
+    assert len(kept) == len({answer["id"] for answer in kept}) == 40
+    endpoint.control(rules=[], reset=True)
+    rows = await desk.rows(await desk.answer(run, desk.work(attempt=2)))
+    assert endpoint.stats()["total"] == 24
+    assert [row["index"] for row in rows] == list(range(64))
+    for row in rows:
+        sample, epoch = divmod(row["index"], 4)
+        assert row["id"] == f"s{sample:05d}" + (f"~e{epoch + 1}" if epoch else "")
+        asked = json.loads(row["model_answer"])
+        assert (asked["seed"], asked["messages"][-1][-1]) == (5 + epoch, f"question {sample}")
+
+
 async def test_a_torn_last_line_costs_one_answer(desk, endpoint, monkeypatch) -> None:
     monkeypatch.setattr("vhb_inference_agent.runner.checkpoint.UPLOAD_EVERY_S", 60)  # or a segment would hold it too
     run = desk.run(await store_samples(desk.store, 32))
