@@ -198,13 +198,49 @@ def _named(value: Any) -> Any:
     return value
 
 
+ColumnName = Literal[
+    "id", "images", "question", "references", "choices", "doc_class", "question_type", "split", "document",
+    "answer_bbox", "data_index",
+]  # fmt: skip
+BoxFormat = Literal["xyxy", "xywh", "yxyx", "cxcywh"]
+
+
+class DatasetSource(UserModel):
+    """A data set: where it is, and how its columns are to be understood."""
+
+    source: str = Field(min_length=1)
+    """Folder, file or address (`hf://org/name`, `s3://bucket/prefix`, `https://host/file`)."""
+    reader: str | None = None
+    """Which reader reads it; None: the one that knows this kind of file."""
+    config: str | None = None
+    """Of a data set on the hub: one of its configurations, or `*` for all of them."""
+    split: str | None = None
+    """Only this part of it."""
+    revision: str | None = None
+    """Of a data set on the hub: commit, tag or branch."""
+    files: tuple[str, ...] = ()
+    """Of a data set on the hub or in a bucket: only files whose path matches one of these patterns."""
+    columns: dict[ColumnName, str | tuple[str, ...] | None] = Field(default_factory=dict)
+    """Our column: the data set's, or several of them put together. `a.b` is the key `b` of what is in column `a`, JSON
+    text included. None: not used."""
+    fields: tuple[str, ...] | None = None
+    """Which of the other columns are kept; None: all of them."""
+    empty: tuple[str, ...] = ()
+    """Texts that stand for an empty cell, such as `nan`."""
+    box_format: BoxFormat | None = None
+    """What the four numbers of a box mean; None: unknown. Boxes are kept as given."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """What only its reader knows, such as `dpi` for PDF."""
+
+
 class TaskEntry(UserModel):
     """One task as a registry entry or inline in a job: samples, what is asked of them, how answers are scored.
     With a name and no `dataset`, the registry's entry of that name is meant."""
 
     name: Name
-    dataset: str | None = None
-    """Folder, file, registry name, or `sha256:<digest>` of a data set already in storage."""
+    dataset: str | DatasetSource | None = None
+    """Folder, file, address, registry name, or `sha256:<digest>` of a data set already in storage; with keys, how it is
+    to be read."""
     prompt: str | None = None
     prompts: str | PromptSet | None = None
     """A prompt collection: a file beside the job, or its content."""

@@ -48,6 +48,11 @@ def read_image(source: ImageSource) -> bytes:
     """
     if source.data is not None:
         data = source.data
+    elif source.page is not None:
+        from vhb_shared.datasets.pdf_pages import render_page  # it needs this module's bounds
+
+        assert source.path is not None
+        data = render_page(source.path, source.page, source.dpi)
     else:
         assert source.path is not None
         data = _read_file(source.path, source.label)

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from vhb_shared.contracts.base import WireModel
+from vhb_shared.contracts.job import DatasetSource
 from vhb_shared.contracts.plan import DatasetRef
 from vhb_shared.datasets.records import SAMPLE_SCHEMA, write_parquet
 from vhb_shared.datasets.registry import Located, locate
@@ -35,10 +36,12 @@ class Manifest(WireModel):
     """Different images."""
     bad_rows: tuple[str, ...] = ()
     """The first of the rows left out."""
+    how: DatasetSource | None = None
+    """How it was read, where that was more than the source."""
 
 
 async def pin_dataset(
-    source: str,
+    source: str | DatasetSource,
     base_dir: Path | None,
     store: ObjectStore,
     *,
@@ -50,7 +53,7 @@ async def pin_dataset(
     The digest covers the samples in order with their ids and the content of their images; no file name and no path.
 
     Args:
-        source: folder, file or URL; or `sha256:<digest>` of one that is in storage already.
+        source: folder, file or URL, with how it is to be read; or `sha256:<digest>` of one that is in storage already.
         base_dir: where relative paths start.
         store: where to.
         skip_bad_rows: leave bad rows out (they keep their numbers) instead of refusing.
@@ -60,18 +63,23 @@ async def pin_dataset(
         UserError: nothing there, unreadable, empty, or bad rows (the first 20 in `problems`).
         Unavailable: storage does not answer.
     """
-    if source.startswith(PINNED):
-        return await load_pinned(source.removeprefix(PINNED).strip(), store)
-    located = await asyncio.to_thread(locate, source, base_dir)
+    how = DatasetSource(source=source) if isinstance(source, str) else source
+    if how.source.startswith(PINNED):
+        return await load_pinned(how.source.removeprefix(PINNED).strip(), store)
+    located = await asyncio.to_thread(locate, how, base_dir)
     with tempfile.TemporaryDirectory(prefix="vhb-pin-") as folder:
         found = await _scan(located, Path(folder), on_progress)
-        name = located.path.resolve().name if located.path is not None else source.rsplit("/", 1)[-1]
-        _judge(source, found, skip_bad_rows)
+        _judge(how.source, found, skip_bad_rows)
         ref = DatasetRef(
-            digest=found.digest, name=name, source=source, samples=found.samples, skipped_rows=found.bad.total
+            digest=found.digest,
+            name=located.name,
+            source=how.source,
+            samples=found.samples,
+            skipped_rows=found.bad.total,
+            box_format=how.box_format,
         )
         if not await store.exists(layout.dataset_manifest(found.digest)):
-            await _store(ref, found, Path(folder), store, on_progress)
+            await _store(ref, found, how, Path(folder), store, on_progress)
         return ref
 
 
@@ -115,8 +123,8 @@ async def _scan(located: Located, work: Path, on_progress: Callable[[int, int | 
 
     def work_through() -> Scan:
         try:
-            rows = located.reader.read(located.source, located.path)
-            return scan(rows, work, stop=stop, on_rows=rows_read)
+            boxes = located.reader.how.box_format
+            return scan(located.rows(), work, stop=stop, on_rows=rows_read, box_format=boxes)
         except UserError as error:
             message = str(error)
             if located.source not in message:
@@ -162,6 +170,7 @@ def _judge(source: str, found: Scan, skip_bad_rows: bool) -> None:
 async def _store(
     ref: DatasetRef,
     found: Scan,
+    how: DatasetSource,
     work: Path,
     store: ObjectStore,
     on_progress: Callable[[int, int | None], None] | None,
@@ -170,7 +179,12 @@ async def _store(
     samples = work / "samples.parquet"
     await asyncio.to_thread(write_parquet, found.records, SAMPLE_SCHEMA, samples)
     await store.put_file(layout.dataset_samples(ref.digest), samples)
-    manifest = Manifest(dataset=ref, images=found.images, bad_rows=found.bad.sentences())
+    manifest = Manifest(
+        dataset=ref,
+        images=found.images,
+        bad_rows=found.bad.sentences(),
+        how=how if how.model_fields_set - {"source"} else None,
+    )
     await store.put(layout.dataset_manifest(ref.digest), manifest.model_dump_json(indent=1).encode())
 
 

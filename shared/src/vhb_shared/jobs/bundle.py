@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vhb_shared.contracts.asking import SAME
-from vhb_shared.contracts.job import JobSpec, ModelEntry, PromptSet, RunEntry, TaskEntry
+from vhb_shared.contracts.job import DatasetSource, JobSpec, ModelEntry, PromptSet, RunEntry, TaskEntry
 from vhb_shared.datasets.pin import PINNED, pin_dataset
 from vhb_shared.datasets.prompt_files import read_prompts, read_system_prompt, with_system_files
 from vhb_shared.documents.base import Document
@@ -110,19 +110,19 @@ class _Bundle:
             return run
         return run.model_copy(update={"answers": await self._stored_answers(run.answers)})
 
-    async def _dataset(self, named: str) -> str:
-        if named not in self._pinned:
-            registered = self._registry.datasets.get(named)
-            source = registered.entry.source if registered is not None else named
+    async def _dataset(self, named: str | DatasetSource) -> str:
+        key = named if isinstance(named, str) else named.model_dump_json(exclude_unset=True)
+        if key not in self._pinned:
+            how = await asyncio.to_thread(self._registry.resolve_dataset, named)
             ref = await pin_dataset(
-                source,
+                how,
                 self._base,
                 self._store,
                 skip_bad_rows=self._spec.skip_bad_rows,
                 on_progress=self._on_progress,
             )
-            self._pinned[named] = f"{PINNED}{ref.digest}"
-        return self._pinned[named]
+            self._pinned[key] = f"{PINNED}{ref.digest}"
+        return self._pinned[key]
 
     async def _stored_answers(self, named: str) -> str:
         if named.startswith(STORED_RUN):

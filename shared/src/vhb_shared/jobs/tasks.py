@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vhb_shared.contracts.job import MetricSpec, TaskEntry
+from vhb_shared.contracts.job import DatasetSource, MetricSpec, TaskEntry
 from vhb_shared.datasets.columns import COLUMN, level_file
 from vhb_shared.documents.base import Loc
 from vhb_shared.documents.check import did_you_mean
@@ -28,7 +28,8 @@ def task_problems(task: TaskEntry) -> Iterator[tuple[Loc, str]]:
         value = getattr(task, field)
         if value is not None and not value.strip() and field == "prompt":
             yield (field,), f"task {task.name!r}: `{field}` is empty: leave it out to ask the data set's own questions."
-    if task.dataset is not None and not task.dataset.strip():
+    source = task.dataset.source if isinstance(task.dataset, DatasetSource) else task.dataset
+    if source is not None and not source.strip():
         yield ("dataset",), f"task {task.name!r}: `dataset` is empty: name a folder, a file or a registry entry."
 
 
