@@ -15,8 +15,10 @@ from vhb_shared.contracts.base import WireModel
 from vhb_shared.contracts.job import DatasetSource
 from vhb_shared.contracts.plan import DatasetRef
 from vhb_shared.datasets.records import SAMPLE_SCHEMA, write_parquet
-from vhb_shared.datasets.registry import Located, locate
+from vhb_shared.datasets.registry import Located
 from vhb_shared.datasets.scan import BadRows, Scan, scan
+from vhb_shared.datasets.sources.base import OnBytes
+from vhb_shared.datasets.sources.registry import find
 from vhb_shared.errors import NotFound, Unavailable, UserError
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
@@ -47,16 +49,18 @@ async def pin_dataset(
     *,
     skip_bad_rows: bool = False,
     on_progress: Callable[[int, int | None], None] | None = None,
+    on_bytes: OnBytes | None = None,
 ) -> DatasetRef:
     """Reads, verifies and stores a data set. Doing it twice stores it once.
 
     The digest covers the samples in order with their ids and the content of their images; no file name and no path.
 
     Args:
-        source: folder, file or URL, with how it is to be read; or `sha256:<digest>` of one that is in storage already.
+        source: folder, file or address, with how it is to be read; or `sha256:<digest>` of one in storage already.
         base_dir: where relative paths start.
         store: where to.
         skip_bad_rows: leave bad rows out (they keep their numbers) instead of refusing.
+        on_bytes: called in the event loop while a data set is fetched from elsewhere.
         on_progress: called in the event loop with (done, total): rows read (total unknown, None), then images stored.
 
     Raises:
@@ -66,7 +70,8 @@ async def pin_dataset(
     how = DatasetSource(source=source) if isinstance(source, str) else source
     if how.source.startswith(PINNED):
         return await load_pinned(how.source.removeprefix(PINNED).strip(), store)
-    located = await asyncio.to_thread(locate, how, base_dir)
+    located = await find(how, base_dir, on_bytes)
+    how = located.reader.how
     with tempfile.TemporaryDirectory(prefix="vhb-pin-") as folder:
         found = await _scan(located, Path(folder), on_progress)
         _judge(how.source, found, skip_bad_rows)

@@ -16,11 +16,8 @@ class Located(NamedTuple):
     source: str
     path: Path | None
     reader: DatasetReader
-
-    @property
-    def name(self) -> str:
-        """What to call the data set."""
-        return self.path.resolve().name if self.path is not None else self.source.rsplit("/", 1)[-1]
+    name: str
+    """What to call the data set."""
 
     def rows(self) -> Iterator[Sample | BadRow]:
         """All rows of the wanted split. Blocks.
@@ -79,7 +76,8 @@ def locate(source: str | DatasetSource, base_dir: Path | None) -> Located:
         path = (base_dir or Path()) / Path(how.source).expanduser()
         if not _exists(path):
             path = None
-    return Located(how.source, path, reader_of(how, path, base_dir))
+    name = path.resolve().name if path is not None else how.source.rsplit("/", 1)[-1]
+    return Located(how.source, path, reader_of(how, path, base_dir), name)
 
 
 def reader_of(how: DatasetSource, path: Path | None, base_dir: Path | None) -> DatasetReader:

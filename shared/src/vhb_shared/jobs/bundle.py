@@ -23,7 +23,11 @@ Progress = Callable[[int, int | None], None]
 
 
 async def bundle_job(
-    loaded: LoadedJob, store: ObjectStore, registry: Registry, on_progress: Progress | None = None
+    loaded: LoadedJob,
+    store: ObjectStore,
+    registry: Registry,
+    on_progress: Progress | None = None,
+    on_bytes: Progress | None = None,
 ) -> JobSpec:
     """The same job, understood by a scheduler that sees nothing but object storage. Doing it twice changes nothing.
 
@@ -36,21 +40,30 @@ async def bundle_job(
         store: where data go.
         registry: where names are looked up.
         on_progress: called in the event loop while a data set is read and stored.
+        on_bytes: the same while one is fetched from elsewhere.
 
     Raises:
         UserError: a file that the job names is missing or malformed, or its data are.
         Unavailable: storage does not answer.
     """
-    return await _Bundle(loaded, store, registry, on_progress).job()
+    return await _Bundle(loaded, store, registry, on_progress, on_bytes).job()
 
 
 class _Bundle:
-    def __init__(self, loaded: LoadedJob, store: ObjectStore, registry: Registry, on_progress: Progress | None) -> None:
+    def __init__(
+        self,
+        loaded: LoadedJob,
+        store: ObjectStore,
+        registry: Registry,
+        on_progress: Progress | None,
+        on_bytes: Progress | None,
+    ) -> None:
         self._spec = loaded.spec
         self._base = loaded.base_dir
         self._store = store
         self._registry = registry
         self._on_progress = on_progress
+        self._on_bytes = on_bytes
         self._pinned: dict[str, str] = {}
         self._answers: dict[str, str] = {}
 
@@ -120,6 +133,7 @@ class _Bundle:
                 self._store,
                 skip_bad_rows=self._spec.skip_bad_rows,
                 on_progress=self._on_progress,
+                on_bytes=self._on_bytes,
             )
             self._pinned[key] = f"{PINNED}{ref.digest}"
         return self._pinned[key]
