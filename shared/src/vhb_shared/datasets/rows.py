@@ -178,8 +178,14 @@ def _texts(values: Iterable[Any], *, lists: bool) -> Iterable[str]:
 
 
 def _joined(values: Iterable[Any]) -> str | None:
-    """One text of several columns, a line for each."""
-    return "\n".join(filter(None, map(_text, values))) or None
+    """One text of several columns, a line for each; a list of texts is one line."""
+    return "\n".join(filter(None, map(_line, values))) or None
+
+
+def _line(value: Any) -> str | None:
+    if isinstance(value, list | tuple) and value and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    return _text(value)
 
 
 def _text(value: Any) -> str | None:
