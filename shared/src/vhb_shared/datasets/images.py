@@ -38,6 +38,10 @@ class CheckedImage:
     sha256: str
     name: str
     """`<sha256>.<ext>`: its name in storage; the extension says the format found, whatever the file was called."""
+    width: int
+    height: int
+    size: int
+    """Bytes."""
 
 
 def read_image(source: ImageSource) -> bytes:
@@ -105,7 +109,7 @@ def check_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> tuple[Chec
             f'expected an image (PNG, JPEG, WebP, GIF, BMP, TIFF), "{source.label}" is none or is damaged'
         ) from error
     sha256 = hashlib.sha256(data).hexdigest()
-    return CheckedImage(sha256, f"{sha256}.{_EXTENSIONS[kind]}"), data
+    return CheckedImage(sha256, f"{sha256}.{_EXTENSIONS[kind]}", width, height, len(data)), data
 
 
 def _too_big(label: str, pixels: int | None, max_pixels: int) -> str:

@@ -16,7 +16,7 @@ from vhb_shared.contracts.job import DatasetSource
 from vhb_shared.contracts.plan import DatasetRef
 from vhb_shared.datasets.records import SAMPLE_SCHEMA, write_parquet
 from vhb_shared.datasets.registry import Located
-from vhb_shared.datasets.scan import BadRows, Scan, scan
+from vhb_shared.datasets.scan import BadRows, ImageTotals, Scan, scan
 from vhb_shared.datasets.sources.base import OnBytes
 from vhb_shared.datasets.sources.registry import find
 from vhb_shared.errors import NotFound, Unavailable, UserError
@@ -36,6 +36,8 @@ class Manifest(WireModel):
     dataset: DatasetRef
     images: int
     """Different images."""
+    sizes: ImageTotals | None = None
+    """None where an earlier version stored it."""
     bad_rows: tuple[str, ...] = ()
     """The first of the rows left out."""
     how: DatasetSource | None = None
@@ -73,7 +75,7 @@ async def pin_dataset(
     located = await find(how, base_dir, on_bytes)
     how = located.reader.how
     with tempfile.TemporaryDirectory(prefix="vhb-pin-") as folder:
-        found = await _scan(located, Path(folder), on_progress)
+        found = await scan_located(located, Path(folder), on_progress)
         _judge(how.source, found, skip_bad_rows)
         ref = DatasetRef(
             digest=found.digest,
@@ -118,7 +120,20 @@ async def load_manifest(digest: str, store: ObjectStore) -> Manifest:
     return manifest
 
 
-async def _scan(located: Located, work: Path, on_progress: Callable[[int, int | None], None] | None) -> Scan:
+async def scan_located(
+    located: Located, work: Path, on_progress: Callable[[int, int | None], None] | None = None
+) -> Scan:
+    """Reads and checks a data set without storing it. Ends soon when it is cancelled.
+
+    Args:
+        located: from `sources.registry.find`.
+        work: an empty folder.
+        on_progress: called in the event loop with (rows read, None).
+
+    Raises:
+        UserError: the data set as a whole cannot be read, or is empty.
+        Unavailable: the working folder's disk is full.
+    """
     loop = asyncio.get_running_loop()
     stop = threading.Event()
 
@@ -187,6 +202,7 @@ async def _store(
     manifest = Manifest(
         dataset=ref,
         images=found.images,
+        sizes=found.sizes,
         bad_rows=found.bad.sentences(),
         how=how if how.model_fields_set - {"source"} else None,
     )

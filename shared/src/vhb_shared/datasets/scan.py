@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from pydantic import Field
+
+from vhb_shared.contracts.base import WireModel
 from vhb_shared.datasets.base import BadRow, ImageSource, Sample
 from vhb_shared.datasets.images import CheckedImage, ImageProblem, check_image
 from vhb_shared.errors import UserError
@@ -42,6 +45,32 @@ class BadRows:
         return (*map(str, self.first), *([f"and {rest} more"] if rest else []))
 
 
+class ImageTotals(WireModel):
+    """The different images of a data set together."""
+
+    bytes: int = 0
+    smallest: tuple[int, int] | None = None
+    """(width, height) of the one with the fewest pixels."""
+    largest: tuple[int, int] | None = None
+    formats: dict[str, int] = Field(default_factory=dict)
+    """How many there are of each, by extension."""
+
+    def plus(self, image: CheckedImage) -> "ImageTotals":
+        """With one more."""
+        size = (image.width, image.height)
+        kind = image.name.rpartition(".")[2]
+        return ImageTotals(
+            bytes=self.bytes + image.size,
+            smallest=min(filter(None, (self.smallest, size)), key=_pixels),
+            largest=max(filter(None, (self.largest, size)), key=_pixels),
+            formats={**self.formats, kind: self.formats.get(kind, 0) + 1},
+        )
+
+
+def _pixels(size: tuple[int, int]) -> int:
+    return size[0] * size[1]
+
+
 @dataclass(frozen=True)
 class Scan:
     """What the first pass found. Its files lie in the working folder it was given."""
@@ -54,6 +83,7 @@ class Scan:
     """One JSON object a line, with the keys of SAMPLE_COLUMNS."""
     media: Path
     """One JSON array [name in storage, file to read] a line; each name once."""
+    sizes: ImageTotals
 
 
 @dataclass
@@ -65,6 +95,7 @@ class _Writer:
     samples: int = 0
     stored: set[bytes] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
+    sizes: ImageTotals = field(default_factory=lambda: ImageTotals())
 
     def sample(self, sample: Sample, names: tuple[str, ...]) -> None:
         line = json.dumps(_record(sample, names), ensure_ascii=False, separators=(",", ":"))
@@ -77,6 +108,7 @@ class _Writer:
         key = bytes.fromhex(image.sha256)
         if key not in self.stored:
             self.stored.add(key)
+            self.sizes = self.sizes.plus(image)
             self.media.write(json.dumps([image.name, str(file)]) + "\n")
 
 
@@ -153,7 +185,7 @@ def scan(
     if bad.total:
         # The manifest counts them: what lost its last rows must not be taken for a data set that is whole.
         writer.digest.update(f"without {bad.total} bad rows\n".encode())
-    return Scan(writer.digest.hexdigest(), writer.samples, len(writer.stored), bad, records, media)
+    return Scan(writer.digest.hexdigest(), writer.samples, len(writer.stored), bad, records, media, writer.sizes)
 
 
 def _batches(rows: Iterator[Sample | BadRow]) -> Iterator[list[Sample | BadRow]]:
