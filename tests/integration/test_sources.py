@@ -16,7 +16,7 @@ import pytest
 from minio import Minio
 from PIL import Image
 
-from vhb_shared.contracts.job import DatasetSource
+from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.datasets.pin import load_manifest, pin_dataset
 from vhb_shared.errors import Unavailable, UserError
 from vhb_shared.store import layout

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from vhb_shared.contracts.job import DatasetSource
+from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.datasets.base import BadRow, Sample
 from vhb_shared.datasets.describe import Description, describe
 from vhb_shared.datasets.images import ImageProblem, check_image

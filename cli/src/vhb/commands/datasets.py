@@ -11,7 +11,7 @@ from vhb.commands.registries import Beside, datasets
 from vhb.connect import DEFAULT_WORKDIR, Server, WorkdirOption
 
 if TYPE_CHECKING:
-    from vhb_shared.contracts.job import DatasetSource
+    from vhb_shared.contracts.dataset import DatasetSource
     from vhb_shared.datasets.describe import Description
     from vhb_shared.settings import StoreSettings
     from vhb_shared.store.base import ObjectStore
@@ -89,7 +89,7 @@ def preview(
 def _meant(
     source: str, beside: Path | None, split: str | None, config: str | None, reader: str | None
 ) -> "DatasetSource":
-    from vhb_shared.contracts.job import DatasetSource
+    from vhb_shared.contracts.dataset import DatasetSource
     from vhb_shared.registry.registry import Registry
 
     said = {"split": split, "config": config, "reader": reader}

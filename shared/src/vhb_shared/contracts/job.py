@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from vhb_shared.contracts.asking import FewShot, ShuffleOptions
 from vhb_shared.contracts.base import UserModel
+from vhb_shared.contracts.dataset import Corruption, DatasetSource, Variant
 from vhb_shared.contracts.metric_label import parse_label
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/\\]+$")]
@@ -198,41 +199,6 @@ def _named(value: Any) -> Any:
     return value
 
 
-ColumnName = Literal[
-    "id", "images", "question", "references", "choices", "doc_class", "question_type", "split", "document",
-    "answer_bbox", "data_index",
-]  # fmt: skip
-BoxFormat = Literal["xyxy", "xywh", "yxyx", "cxcywh"]
-
-
-class DatasetSource(UserModel):
-    """A data set: where it is, and how its columns are to be understood."""
-
-    source: str = Field(min_length=1)
-    """Folder, file or address (`hf://org/name`, `s3://bucket/prefix`, `https://host/file`)."""
-    reader: str | None = None
-    """Which reader reads it; None: the one that knows this kind of file."""
-    config: str | None = None
-    """Of a data set on the hub: one of its configurations, or `*` for all of them."""
-    split: str | None = None
-    """Only this part of it."""
-    revision: str | None = None
-    """Of a data set on the hub: commit, tag or branch."""
-    files: tuple[str, ...] = ()
-    """Of a data set on the hub or in a bucket: only files whose path matches one of these patterns."""
-    columns: dict[ColumnName, str | tuple[str, ...] | None] = Field(default_factory=dict)
-    """Our column: the data set's, or several of them put together. `a.b` is the key `b` of what is in column `a`, JSON
-    text included. None: not used."""
-    fields: tuple[str, ...] | None = None
-    """Which of the other columns are kept; None: all of them."""
-    empty: tuple[str, ...] = ()
-    """Texts that stand for an empty cell, such as `nan`."""
-    box_format: BoxFormat | None = None
-    """What the four numbers of a box mean; None: unknown. Boxes are kept as given."""
-    options: dict[str, Any] = Field(default_factory=dict)
-    """What only its reader knows, such as `dpi` for PDF."""
-
-
 class TaskEntry(UserModel):
     """One task as a registry entry or inline in a job: samples, what is asked of them, how answers are scored.
     With a name and no `dataset`, the registry's entry of that name is meant."""
@@ -264,6 +230,11 @@ class TaskEntry(UserModel):
     few_shot: FewShot | None = None
     answers: str | None = None
     """Stored answers to score instead of asking: a file, or `run:<run id>`."""
+    corruptions: tuple[Corruption, ...] = ()
+    """Variants of the task with images made worse: `<task>~blur-3`, ... A kind alone, or with several severities,
+    stands for all of them."""
+    variant: Variant | None = None
+    """Set in the tasks that `corruptions` stand for."""
     compare_as: Name | None = None
     """Reports compare tasks of one name here, on the same samples, in one table; defaults to the task's own name."""
     description: str | None = None
@@ -289,6 +260,21 @@ class TaskEntry(UserModel):
             f"after {shots.count or len(shots.ids)} solved examples" if shots is not None else "",
         )
         return "; ".join(filter(None, said))
+
+    @field_validator("corruptions", mode="before")
+    @classmethod
+    def _kinds_or_severities(cls, value: Any) -> Any:
+        if not isinstance(value, (list, tuple)):
+            return value
+        single: list[Any] = []
+        for item in value:
+            entry: Any = {"kind": item} if isinstance(item, str) else item
+            severities = entry.get("severity") if isinstance(entry, dict) else None
+            if isinstance(severities, (list, tuple)):
+                single += [{**entry, "severity": severity} for severity in severities]
+            else:
+                single.append(entry)
+        return tuple(single)
 
     @field_validator("metrics", mode="before")
     @classmethod

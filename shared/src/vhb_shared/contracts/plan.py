@@ -3,7 +3,8 @@
 from pydantic import Field
 
 from vhb_shared.contracts.base import WireModel
-from vhb_shared.contracts.job import BoxFormat, JobSpec, ModelEntry, Stage, TaskEntry
+from vhb_shared.contracts.dataset import BoxFormat
+from vhb_shared.contracts.job import JobSpec, ModelEntry, Stage, TaskEntry
 
 
 class DatasetRef(WireModel):

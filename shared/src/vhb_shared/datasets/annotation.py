@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from vhb_shared.contracts.job import DatasetSource
+from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.datasets.base import BadRow, Origin, Sample
 from vhb_shared.datasets.embedded import image_finder
 from vhb_shared.datasets.rows import IMAGE_COLUMNS, KNOWN_COLUMNS, RowReader

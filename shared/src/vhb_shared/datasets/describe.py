@@ -8,8 +8,8 @@ import polars as pl
 from pydantic import Field
 
 from vhb_shared.contracts.base import WireModel
+from vhb_shared.datasets.images import ImageTotals
 from vhb_shared.datasets.records import SAMPLE_SCHEMA
-from vhb_shared.datasets.scan import ImageTotals
 
 MOST_VALUES = 20
 _COUNTED = ("split", "doc_class", "question_type")

@@ -5,6 +5,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from vhb_shared.datasets.base import ImageSource
@@ -13,6 +14,7 @@ from vhb_shared.datasets.pages import images_at
 
 _LONGEST_PATH = 4096
 """Longer texts in place of an image are its bytes in base64."""
+_REMEMBERED = 20_000
 _DATA_URL = re.compile(r"^data:[a-zA-Z0-9.+/-]*;base64,", re.ASCII)
 
 
@@ -58,6 +60,11 @@ def image_finder(root: str, dpi: int) -> Callable[[Any], Iterator[ImageSource]]:
         dpi: for pages of PDF files.
     """
 
+    # Many questions may share an image; to look at its path costs far more than to remember it.
+    @lru_cache(maxsize=_REMEMBERED)
+    def at(text: str) -> tuple[ImageSource, ...]:
+        return images_at(root, text, dpi)
+
     def find(value: Any) -> Iterator[ImageSource]:
         items = value
         if isinstance(value, str):
@@ -65,21 +72,21 @@ def image_finder(root: str, dpi: int) -> Callable[[Any], Iterator[ImageSource]]:
         if isinstance(items, list | tuple):
             for item in items:
                 if item is not None:
-                    yield from _images(item, root, dpi)
+                    yield from _images(item, at)
         elif value is not None:
-            yield from _images(value, root, dpi)
+            yield from _images(value, at)
 
     return find
 
 
-def _images(item: Any, root: str, dpi: int) -> tuple[ImageSource, ...]:
+def _images(item: Any, at: Callable[[str], tuple[ImageSource, ...]]) -> tuple[ImageSource, ...]:
     if isinstance(item, ImageSource):
         return (item,)
     if isinstance(item, Mapping) and {"bytes", "path"} & set(item):
         if item.get("bytes") is None and item.get("path") is None:
             return ()
         name = str(item.get("path") or "the image")
-        return _images(item["path"], root, dpi) if item.get("bytes") is None else _held(item["bytes"], name)
+        return _images(item["path"], at) if item.get("bytes") is None else _held(item["bytes"], name)
     if isinstance(item, bytes):
         return _held(item, "the image")
     if not isinstance(item, str):
@@ -87,7 +94,7 @@ def _images(item: Any, root: str, dpi: int) -> tuple[ImageSource, ...]:
     text = item.strip()
     if text.startswith("data:") or len(text) > _LONGEST_PATH:
         return _held(decode_image(text), "the image")
-    return images_at(root, text, dpi) if text else ()
+    return at(text) if text else ()
 
 
 def _held(data: Any, label: str) -> tuple[ImageSource, ...]:

@@ -6,6 +6,9 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import Field
+
+from vhb_shared.contracts.base import WireModel
 from vhb_shared.datasets.base import ImageSource
 
 MAX_PIXELS = 100_000_000
@@ -42,6 +45,32 @@ class CheckedImage:
     height: int
     size: int
     """Bytes."""
+
+
+class ImageTotals(WireModel):
+    """The different images of a data set together."""
+
+    bytes: int = 0
+    smallest: tuple[int, int] | None = None
+    """(width, height) of the one with the fewest pixels."""
+    largest: tuple[int, int] | None = None
+    formats: dict[str, int] = Field(default_factory=dict)
+    """How many there are of each, by extension."""
+
+    def plus(self, image: CheckedImage) -> "ImageTotals":
+        """With one more."""
+        size = (image.width, image.height)
+        kind = image.name.rpartition(".")[2]
+        return ImageTotals(
+            bytes=self.bytes + image.size,
+            smallest=min(filter(None, (self.smallest, size)), key=_pixels),
+            largest=max(filter(None, (self.largest, size)), key=_pixels),
+            formats={**self.formats, kind: self.formats.get(kind, 0) + 1},
+        )
+
+
+def _pixels(size: tuple[int, int]) -> int:
+    return size[0] * size[1]
 
 
 def read_image(source: ImageSource) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from vhb_shared.contracts.job import DatasetSource
+from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.datasets.base import BadRow, DatasetReader, Origin, PageOptions, Sample
 from vhb_shared.datasets.embedded import image_finder
 from vhb_shared.datasets.hub_layout import CARD, DataFile, choose_files

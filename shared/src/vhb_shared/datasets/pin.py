@@ -12,11 +12,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from vhb_shared.contracts.base import WireModel
-from vhb_shared.contracts.job import DatasetSource
+from vhb_shared.contracts.dataset import Corruption, DatasetSource
 from vhb_shared.contracts.plan import DatasetRef
+from vhb_shared.datasets.images import ImageTotals
 from vhb_shared.datasets.records import SAMPLE_SCHEMA, write_parquet
 from vhb_shared.datasets.registry import Located
-from vhb_shared.datasets.scan import BadRows, ImageTotals, Scan, scan
+from vhb_shared.datasets.scan import BadRows, Scan, scan
 from vhb_shared.datasets.sources.base import OnBytes
 from vhb_shared.datasets.sources.registry import find
 from vhb_shared.errors import NotFound, Unavailable, UserError
@@ -27,6 +28,14 @@ FORMAT_VERSION = 2
 PINNED = "sha256:"
 _UPLOADS = 16
 """Images in flight; each is held in memory while it is written."""
+
+
+class Derivation(WireModel):
+    """How a data set was made of another one."""
+
+    of: str
+    """The other one's digest."""
+    corruption: Corruption
 
 
 class Manifest(WireModel):
@@ -42,6 +51,8 @@ class Manifest(WireModel):
     """The first of the rows left out."""
     how: DatasetSource | None = None
     """How it was read, where that was more than the source."""
+    derived: Derivation | None = None
+    """What it was made of, where it is no data set of its own."""
 
 
 async def pin_dataset(
@@ -86,7 +97,7 @@ async def pin_dataset(
             box_format=how.box_format,
         )
         if not await store.exists(layout.dataset_manifest(found.digest)):
-            await _store(ref, found, how, Path(folder), store, on_progress)
+            await store_scanned(ref, found, how, Path(folder), store, on_progress)
         return ref
 
 
@@ -187,14 +198,16 @@ def _judge(source: str, found: Scan, skip_bad_rows: bool) -> None:
         )
 
 
-async def _store(
+async def store_scanned(
     ref: DatasetRef,
     found: Scan,
     how: DatasetSource,
     work: Path,
     store: ObjectStore,
-    on_progress: Callable[[int, int | None], None] | None,
+    on_progress: Callable[[int, int | None], None] | None = None,
+    derived: Derivation | None = None,
 ) -> None:
+    """Writes what a scan found: images, samples, the manifest last."""
     await _store_media(ref.digest, found, store, on_progress)
     samples = work / "samples.parquet"
     await asyncio.to_thread(write_parquet, found.records, SAMPLE_SCHEMA, samples)
@@ -205,6 +218,7 @@ async def _store(
         sizes=found.sizes,
         bad_rows=found.bad.sentences(),
         how=how if how.model_fields_set - {"source"} else None,
+        derived=derived,
     )
     await store.put(layout.dataset_manifest(ref.digest), manifest.model_dump_json(indent=1).encode())
 

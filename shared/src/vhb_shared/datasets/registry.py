@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from vhb_shared.contracts.job import DatasetSource
+from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.datasets.base import BadRow, DatasetReader, Sample
 from vhb_shared.errors import UserError
 from vhb_shared.registry.plugins import load_plugin, plugin_names

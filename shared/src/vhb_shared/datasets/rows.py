@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from vhb_shared.contracts.job import DatasetSource
+from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.datasets.base import BadRow, ImageSource, Origin, Sample
 from vhb_shared.datasets.embedded import text_list
 from vhb_shared.datasets.images import ImageProblem
@@ -123,7 +123,13 @@ class RowReader:
         return (there[0] if there else None), []
 
     def _values(self, row: Row, name: str, used: set[str]) -> list[Any]:
-        columns = _listed(self._how.columns[name]) if name in self._how.columns else (name,)
+        if name not in self._how.columns:
+            if name not in row:
+                return []
+            used.add(name)
+            value = self._clean(row[name])
+            return [] if value is _ABSENT else [value]
+        columns = _listed(self._how.columns[name])
         values = []
         for column in columns:
             value, top = _at(row, column)
@@ -179,10 +185,13 @@ def _texts(values: Iterable[Any], *, lists: bool) -> Iterable[str]:
 
 def _joined(values: Iterable[Any]) -> str | None:
     """One text of several columns, a line for each; a list of texts is one line."""
-    return "\n".join(filter(None, map(_line, values))) or None
+    lines = [line for value in values if (line := _line(value))]
+    return lines[0] if len(lines) == 1 else "\n".join(lines) or None
 
 
 def _line(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
     if isinstance(value, list | tuple) and value and all(isinstance(item, str) for item in value):
         return ", ".join(value)
     return _text(value)
@@ -196,4 +205,4 @@ def _text(value: Any) -> str | None:
 
 
 def _storable(text: str | None) -> bool:
-    return text is None or _UNSTORABLE.search(text) is None
+    return text is None or (text.isascii() and "\0" not in text) or _UNSTORABLE.search(text) is None

@@ -8,15 +8,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from pydantic import Field
-
-from vhb_shared.contracts.base import WireModel
 from vhb_shared.datasets.base import BadRow, ImageSource, Sample
-from vhb_shared.datasets.images import CheckedImage, ImageProblem, check_image
+from vhb_shared.datasets.distinct import Distinct
+from vhb_shared.datasets.images import CheckedImage, ImageProblem, ImageTotals, check_image
 from vhb_shared.errors import UserError
 
 DIGEST_VERSION = b"vhb-dataset-2\n"
@@ -45,32 +44,6 @@ class BadRows:
         return (*map(str, self.first), *([f"and {rest} more"] if rest else []))
 
 
-class ImageTotals(WireModel):
-    """The different images of a data set together."""
-
-    bytes: int = 0
-    smallest: tuple[int, int] | None = None
-    """(width, height) of the one with the fewest pixels."""
-    largest: tuple[int, int] | None = None
-    formats: dict[str, int] = Field(default_factory=dict)
-    """How many there are of each, by extension."""
-
-    def plus(self, image: CheckedImage) -> "ImageTotals":
-        """With one more."""
-        size = (image.width, image.height)
-        kind = image.name.rpartition(".")[2]
-        return ImageTotals(
-            bytes=self.bytes + image.size,
-            smallest=min(filter(None, (self.smallest, size)), key=_pixels),
-            largest=max(filter(None, (self.largest, size)), key=_pixels),
-            formats={**self.formats, kind: self.formats.get(kind, 0) + 1},
-        )
-
-
-def _pixels(size: tuple[int, int]) -> int:
-    return size[0] * size[1]
-
-
 @dataclass(frozen=True)
 class Scan:
     """What the first pass found. Its files lie in the working folder it was given."""
@@ -93,9 +66,17 @@ class _Writer:
     media: TextIO
     digest: "hashlib._Hash" = field(default_factory=lambda: hashlib.sha256(DIGEST_VERSION))
     samples: int = 0
-    stored: set[bytes] = field(default_factory=set)
-    ids: set[str] = field(default_factory=set)
-    sizes: ImageTotals = field(default_factory=lambda: ImageTotals())
+    stored: Distinct = field(init=False)
+    ids: Distinct = field(init=False)
+    sizes: ImageTotals = field(default_factory=ImageTotals)
+
+    def __post_init__(self) -> None:
+        self.stored = Distinct(self.work / "images.sqlite")
+        self.ids = Distinct(self.work / "ids.sqlite")
+
+    def close(self) -> None:
+        self.stored.close()
+        self.ids.close()
 
     def sample(self, sample: Sample, names: tuple[str, ...]) -> None:
         line = json.dumps(_record(sample, names), ensure_ascii=False, separators=(",", ":"))
@@ -105,9 +86,7 @@ class _Writer:
         self.samples += 1
 
     def image(self, image: CheckedImage, file: Path) -> None:
-        key = bytes.fromhex(image.sha256)
-        if key not in self.stored:
-            self.stored.add(key)
+        if self.stored.add(image.sha256):
             self.sizes = self.sizes.plus(image)
             self.media.write(json.dumps([image.name, str(file)]) + "\n")
 
@@ -143,7 +122,7 @@ def scan(
     on_rows: Callable[[int], None] = lambda _: None,
     box_format: str | None = None,
 ) -> Scan:
-    """Reads all rows. Blocks; memory does not grow with the images, and by some tens of bytes with each row.
+    """Reads all rows. Blocks; memory grows neither with the images nor with the rows.
 
     Args:
         rows: what a reader yields.
@@ -163,11 +142,12 @@ def scan(
     records, media = work / "records.ndjson", work / "media.ndjson"
     read = 0
     with (
+        ExitStack() as opened,
         records.open("w", encoding="utf-8") as record_file,
         media.open("w", encoding="utf-8") as media_file,
         ThreadPoolExecutor(max_workers=min(8, (os.cpu_count() or 1) + 2), thread_name_prefix="images") as pool,
     ):
-        writer = _Writer(work, record_file, media_file)
+        writer = opened.enter_context(closing(_Writer(work, record_file, media_file)))
         for batch in _batches(rows):
             if stop.is_set():
                 raise InterruptedError
@@ -185,7 +165,8 @@ def scan(
     if bad.total:
         # The manifest counts them: what lost its last rows must not be taken for a data set that is whole.
         writer.digest.update(f"without {bad.total} bad rows\n".encode())
-    return Scan(writer.digest.hexdigest(), writer.samples, len(writer.stored), bad, records, media, writer.sizes)
+    images = len(writer.stored)
+    return Scan(writer.digest.hexdigest(), writer.samples, images, bad, records, media, writer.sizes)
 
 
 def _batches(rows: Iterator[Sample | BadRow]) -> Iterator[list[Sample | BadRow]]:

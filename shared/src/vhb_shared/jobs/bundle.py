@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from vhb_shared.contracts.asking import SAME
-from vhb_shared.contracts.job import DatasetSource, JobSpec, ModelEntry, PromptSet, RunEntry, TaskEntry
+from vhb_shared.contracts.dataset import DatasetSource
+from vhb_shared.contracts.job import JobSpec, ModelEntry, PromptSet, RunEntry, TaskEntry
 from vhb_shared.datasets.pin import PINNED, pin_dataset
 from vhb_shared.datasets.prompt_files import read_prompts, read_system_prompt, with_system_files
 from vhb_shared.documents.base import Document
@@ -15,6 +16,7 @@ from vhb_shared.errors import UserError
 from vhb_shared.jobs.load import LoadedJob
 from vhb_shared.jobs.prompt_sets import expanded_runs, expanded_task
 from vhb_shared.jobs.runs import STORED_KEY, STORED_RUN, meant_runs, run_id_of
+from vhb_shared.jobs.variants import runs_with_variants, variant_of, with_variants
 from vhb_shared.registry.registry import Registry
 from vhb_shared.store.base import ObjectStore
 
@@ -81,13 +83,29 @@ class _Bundle:
             label = model.backend is None and model.name not in registry.models and model.name not in asked
             resolved.append(model if label else await asyncio.to_thread(registry.resolve_model, model))
         expanded = {task.name: expanded_task(await self._task(task)) for task in tasks}
+        bundled = [each for task in tasks for each in expanded[task.name]]
+        runs = expanded_runs([await self._run(run) for run in spec.runs], expanded)
+        variants = {task.name: await self._variants(task) for task in bundled}
         return spec.model_copy(
             update={
                 "models": tuple(resolved),
-                "tasks": tuple(each for task in tasks for each in expanded[task.name]),
-                "runs": expanded_runs([await self._run(run) for run in spec.runs], expanded),
+                "tasks": tuple(with_variants(bundled, variants)),
+                "runs": tuple(runs_with_variants(runs, variants)),
             }
         )
+
+    async def _variants(self, task: TaskEntry) -> list[TaskEntry]:
+        if not task.corruptions:
+            return []
+        from vhb_shared.datasets.derive import corrupted_dataset
+
+        digest = str(task.dataset).removeprefix(PINNED)
+        return [
+            variant_of(
+                task, corruption, await corrupted_dataset(digest, corruption, task.filter, task.limit, self._store)
+            )
+            for corruption in task.corruptions
+        ]
 
     async def _task(self, entry: TaskEntry) -> TaskEntry:
         task = await asyncio.to_thread(self._registry.resolve_task, entry)

@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
-from vhb_shared.contracts.job import DatasetSource, ModelEntry, Name, TaskEntry
+from vhb_shared.contracts.dataset import DatasetSource
+from vhb_shared.contracts.job import ModelEntry, Name, TaskEntry
 
 Kind = Literal["models", "tasks", "datasets"]
 E = TypeVar("E")

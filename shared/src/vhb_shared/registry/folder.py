@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from vhb_shared.contracts.job import DatasetSource, ModelEntry, TaskEntry
+from vhb_shared.contracts.dataset import DatasetSource
+from vhb_shared.contracts.job import ModelEntry, TaskEntry
 from vhb_shared.documents.base import Loc
 from vhb_shared.documents.check import check_document
 from vhb_shared.documents.read import read_document

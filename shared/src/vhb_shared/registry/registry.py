@@ -5,7 +5,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vhb_shared.contracts.job import DatasetSource, ModelEntry, TaskEntry
+from vhb_shared.contracts.dataset import DatasetSource
+from vhb_shared.contracts.job import ModelEntry, TaskEntry
 from vhb_shared.documents.check import did_you_mean
 from vhb_shared.errors import UserError
 from vhb_shared.registry.base import DatasetEntry, Entries, EntrySource, Registered
@@ -17,6 +18,7 @@ E = TypeVar("E")
 BUILT_IN = Path(__file__).with_name("builtin")
 _DATA_FIELDS = {
     "name", "dataset", "filter", "limit", "answers", "description", "epochs", "circular", "shuffle_options", "few_shot",
+    "corruptions",
 }  # fmt: skip
 """What an entry may say of its data, and how often and beside what they are asked, without saying what is asked."""
 _SOURCE_FIELDS = frozenset(DatasetSource.model_fields)

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from vhb_shared.contracts.job import DatasetSource
+from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.datasets.pdf_pages import render_page
 from vhb_shared.datasets.pin import pin_dataset
 from vhb_shared.errors import UserError

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from vhb_shared.contracts.job import DatasetSource
+from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.datasets.pin import load_manifest, pin_dataset
 from vhb_shared.errors import UserError
 from vhb_shared.store import layout

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from vhb_shared.contracts.job import DatasetSource
+from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.datasets.hub_layout import CARD, choose_files
 from vhb_shared.datasets.sources.base import Fetched, Fetcher, Fetching
 from vhb_shared.errors import Unavailable, UserError

@@ -4,7 +4,7 @@ import asyncio
 import importlib
 from pathlib import Path
 
-from vhb_shared.contracts.job import DatasetSource
+from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.datasets.registry import Located, load_reader, locate, reader_names, reader_of
 from vhb_shared.datasets.sources.base import Fetcher, OnBytes
 from vhb_shared.errors import UserError

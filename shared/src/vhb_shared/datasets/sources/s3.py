@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from minio import Minio
 
-from vhb_shared.contracts.job import DatasetSource
+from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.datasets.sources.base import Fetched, Fetcher, Fetching
 from vhb_shared.errors import NotFound, Unavailable, UserError, VhbError
 from vhb_shared.settings import StoreSettings

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError
 
-from vhb_shared.contracts.job import DatasetSource
+from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.datasets.sources.base import Fetched, Fetcher, Fetching
 from vhb_shared.errors import Unavailable, UserError
 from vhb_shared.store.local import COPY_CHUNK, disk_errors, part_path, whole_file
