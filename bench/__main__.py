@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import (
+    dataset_memory,
     event_latency,
     first_request,
     gpu,
@@ -39,6 +40,7 @@ MEASUREMENTS: dict[str, Callable[[], Figures]] = {
     "intervals": intervals.measure,
     "memory": memory.measure,
     "metrics": metrics.measure,
+    "dataset_memory": dataset_memory.measure,
     "saturation": saturation.measure,
     "saturation_vllm": saturation.measure_vllm,
     "scale": scale.measure,

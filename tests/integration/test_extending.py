@@ -56,6 +56,9 @@ def _vhb(folder: Path, target: Path, *arguments: str, seconds: float = 100) -> "
 def test_the_package_is_listed(extended: tuple[Path, Path]) -> None:
     assert "same_length" in _vhb(*extended, "metrics", "list").stdout
     assert "pairs" in _vhb(*extended, "datasets", "list").stdout
+    listed = _vhb(*extended, "datasets", "list", "--beside", ".").stdout
+    assert "chart-questions" in listed and "hf://HuggingFaceM4/ChartQA" in listed
+    assert "chart-questions" in _vhb(*extended, "tasks", "list", "--beside", ".").stdout
     assert "nice" in _vhb(*extended, "environments", "list").stdout
     assert "share of answers as long as a reference" in _vhb(*extended, "metrics", "show", "same_length").stdout
 

@@ -10,13 +10,14 @@ from vhb.commands.agents import agents
 from vhb.commands.clean import clean
 from vhb.commands.compare import compare
 from vhb.commands.control import cancel, retry
+from vhb.commands.datasets import datasets
 from vhb.commands.dlq import dlq
 from vhb.commands.doctor import doctor
 from vhb.commands.evaluate import evaluate, report
 from vhb.commands.events import events
 from vhb.commands.explain import explain
 from vhb.commands.init import init
-from vhb.commands.registries import datasets, environments, metrics, models, tasks
+from vhb.commands.registries import environments, metrics, models, tasks
 from vhb.commands.results import results
 from vhb.commands.run import run
 from vhb.commands.schema import schema

@@ -71,13 +71,16 @@ async def self_contained(
     def count(done: int, total: int | None) -> None:
         on_progress(f"reading data: {done}" + (f" of {total}" if total else "") + " samples")
 
+    def fetched(done: int, total: int | None) -> None:
+        on_progress(f"fetching data: {done / 1e6:,.0f}" + (f" of {total / 1e6:,.0f}" if total else "") + " MB")
+
     for wait_s in STORAGE_WAITS_S:
         try:
-            return await bundle_job(loaded, store, registry, count)
+            return await bundle_job(loaded, store, registry, count, fetched)
         except Unavailable as error:
-            on_progress(f"waiting for storage: {error}")
+            on_progress(f"waiting: {error}")
             await asyncio.sleep(wait_s)
-    return await bundle_job(loaded, store, registry, count)
+    return await bundle_job(loaded, store, registry, count, fetched)
 
 
 def new_job_id(name: str) -> str:

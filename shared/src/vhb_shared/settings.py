@@ -93,8 +93,30 @@ class StoreSettings(BaseSettings):
         """Where local copies of objects go."""
         if self.cache_dir is not None:
             return self.cache_dir
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-        return Path(base) / "vlmhyperbench" / "objects"
+        return _user_cache() / "objects"
+
+
+class SourceSettings(BaseSettings):
+    """Data sets that are fetched from elsewhere."""
+
+    model_config = _CONFIG
+
+    sources_dir: Path | None = None
+    """Where they are kept; None: a folder in the user's cache directory."""
+    source_gib: float = Field(200, gt=0)
+    """What one may take; a bigger one is refused."""
+
+    def sources_directory(self) -> Path:
+        """Where fetched data sets are kept; may be removed while nothing is read."""
+        return self.sources_dir if self.sources_dir is not None else _user_cache() / "sources"
+
+    def source_bytes(self) -> int:
+        """`source_gib` in bytes."""
+        return int(self.source_gib * (1 << 30))
+
+
+def _user_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vlmhyperbench"
 
 
 def _secret(variable: str, value: SecretStr | None, file: Path | None) -> str | None:

@@ -53,7 +53,8 @@ def list_tasks(beside: Beside = None) -> None:
     for name, known in _registry(beside).tasks.items():
         entry = known.entry
         asked = ", ".join(metric.name for metric in entry.metrics)
-        rows.append((name, entry.dataset or "(any)", asked, known.origin, entry.description or ""))
+        data = entry.dataset if isinstance(entry.dataset, str) else entry.dataset.source if entry.dataset else "(any)"
+        rows.append((name, data, asked, known.origin, entry.description or ""))
     _table(("name", "dataset", "metrics", "from", "description"), rows, spare=("from",))
 
 

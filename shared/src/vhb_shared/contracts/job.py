@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from vhb_shared.contracts.asking import FewShot, ShuffleOptions
 from vhb_shared.contracts.base import UserModel
+from vhb_shared.contracts.dataset import Corruption, DatasetSource, Variant
 from vhb_shared.contracts.metric_label import parse_label
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/\\]+$")]
@@ -203,8 +204,9 @@ class TaskEntry(UserModel):
     With a name and no `dataset`, the registry's entry of that name is meant."""
 
     name: Name
-    dataset: str | None = None
-    """Folder, file, registry name, or `sha256:<digest>` of a data set already in storage."""
+    dataset: str | DatasetSource | None = None
+    """Folder, file, address, registry name, or `sha256:<digest>` of a data set already in storage; with keys, how it is
+    to be read."""
     prompt: str | None = None
     prompts: str | PromptSet | None = None
     """A prompt collection: a file beside the job, or its content."""
@@ -228,6 +230,11 @@ class TaskEntry(UserModel):
     few_shot: FewShot | None = None
     answers: str | None = None
     """Stored answers to score instead of asking: a file, or `run:<run id>`."""
+    corruptions: tuple[Corruption, ...] = ()
+    """Variants of the task with images made worse: `<task>~blur-3`, ... A kind alone, or with several severities,
+    stands for all of them."""
+    variant: Variant | None = None
+    """Set in the tasks that `corruptions` stand for."""
     compare_as: Name | None = None
     """Reports compare tasks of one name here, on the same samples, in one table; defaults to the task's own name."""
     description: str | None = None
@@ -253,6 +260,21 @@ class TaskEntry(UserModel):
             f"after {shots.count or len(shots.ids)} solved examples" if shots is not None else "",
         )
         return "; ".join(filter(None, said))
+
+    @field_validator("corruptions", mode="before")
+    @classmethod
+    def _kinds_or_severities(cls, value: Any) -> Any:
+        if not isinstance(value, (list, tuple)):
+            return value
+        single: list[Any] = []
+        for item in value:
+            entry: Any = {"kind": item} if isinstance(item, str) else item
+            severities = entry.get("severity") if isinstance(entry, dict) else None
+            if isinstance(severities, (list, tuple)):
+                single += [{**entry, "severity": severity} for severity in severities]
+            else:
+                single.append(entry)
+        return tuple(single)
 
     @field_validator("metrics", mode="before")
     @classmethod

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from vhb_shared.contracts.base import WireModel
+from vhb_shared.contracts.dataset import BoxFormat
 from vhb_shared.contracts.job import JobSpec, ModelEntry, Stage, TaskEntry
 
 
@@ -18,6 +19,8 @@ class DatasetRef(WireModel):
     """Samples in the whole data set."""
     skipped_rows: int = 0
     """Bad rows left out on the user's word (--skip-bad-rows)."""
+    box_format: BoxFormat | None = None
+    """What the four numbers of `answer_bbox` mean; None: unknown."""
 
 
 class RunSpec(WireModel):

@@ -4,115 +4,70 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from natsort import natsorted, ns
-
-from vhb_shared.datasets.base import BadRow, DatasetReader, ImageSource, Origin, Sample
-from vhb_shared.datasets.images import IMAGE_SUFFIXES
-from vhb_shared.datasets.table import TableRow, read_table
+from vhb_shared.datasets.annotation import read_annotation
+from vhb_shared.datasets.base import BadRow, DatasetReader, Origin, PageOptions, Sample
+from vhb_shared.datasets.images import IMAGE_SUFFIXES, ImageProblem
+from vhb_shared.datasets.pages import PDF_SUFFIX, images_at, page_files, resolve_inside
+from vhb_shared.datasets.parquet import holds_parquet
+from vhb_shared.datasets.pdf import page_samples
 from vhb_shared.errors import UserError
 
+__all__ = ("ANNOTATION", "FolderReader", "resolve_inside")
+
 ANNOTATION = "annotation.csv"
-COLUMNS = (
-    "data_index",
-    "split",
-    "image_path",
-    "question",
-    "answer",
-    "doc_class",
-    "question_type",
-    "answer_bbox",
-)
 _TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
 
 
 class FolderReader(DatasetReader):
-    """`annotation.csv` (`;` or `,`, UTF-8 with or without BOM) whose `image_path` lies in the folder.
+    """`annotation.csv` (`;` or `,`, UTF-8 with or without BOM) whose `image_path` lies in the folder: an image, a PDF
+    file or a folder (all its pages), one page of a PDF file, or a list of them.
 
-    The sample id is the 0-based row number. An empty `answer` cell is an empty reference; without the column there
-    is no reference. Without annotation.csv every image is a sample, in natural order of the file names.
+    The sample id is `id`, else the 0-based row number. An empty `answer` cell is an empty reference; without the
+    column there is no reference. Without annotation.csv every image and every page of a PDF file is a sample, in
+    natural order of the file names.
     """
 
     name = "folder"
     describe = "a folder with annotation.csv and images, or with images alone"
+    options_type = PageOptions
+    options: PageOptions
 
     def accepts(self, source: str, path: Path | None) -> bool:
-        return path is not None and path.is_dir()
+        return path is not None and path.is_dir() and ((path / ANNOTATION).exists() or not holds_parquet(path))
 
     def read(self, source: str, path: Path | None) -> Iterator[Sample | BadRow]:
         assert path is not None
         annotation = path / ANNOTATION
-        return _annotated(path, annotation) if annotation.exists() else _images_alone(path)
+        if annotation.exists():
+            return read_annotation(annotation, self.how, self.options.dpi)
+        return _images_alone(path, self.options.dpi)
 
 
-def resolve_inside(root: str, relative: str) -> Path | None:
-    """The file that a cell names, or None when it lies outside the data set's folder (also by a link).
-
-    Args:
-        root: the folder, already resolved.
-        relative: as written; back slashes of another system are read as separators.
-    """
-    target = os.path.realpath(os.path.join(root, relative))  # noqa: PTH118 - many times faster than pathlib
-    if "\\" in relative and not os.path.exists(target):  # noqa: PTH110
-        target = os.path.realpath(os.path.join(root, relative.replace("\\", "/")))  # noqa: PTH118
-    return Path(target) if target.startswith(root.rstrip(os.sep) + os.sep) else None
-
-
-def _annotated(folder: Path, annotation: Path) -> Iterator[Sample | BadRow]:
+def _images_alone(folder: Path, dpi: int) -> Iterator[Sample | BadRow]:
     root = os.path.realpath(folder)
-    for index, row in enumerate(read_table(annotation, columns=COLUMNS, required=("image_path",), delimiters=";,\t")):
-        yield _sample(index, row, root, annotation.name)
-
-
-def _sample(index: int, row: TableRow, root: str, file: str) -> Sample | BadRow:
-    if row.problem is not None:
-        return BadRow(file, row.line, None, row.problem)
-    cells = row.cells
-    written = cells["image_path"].strip()
-    if not written:
-        return BadRow(file, row.line, "image_path", "expected the path of an image, found an empty cell")
-    image = resolve_inside(root, written)
-    if image is None:
-        return BadRow(
-            file, row.line, "image_path", f'expected a path inside the data set folder, "{written}" leaves it'
+    tables = sorted(path.name for path in folder.iterdir() if path.name.lower().endswith(_TABLE_SUFFIXES))
+    if tables := [name for name in tables if not name.startswith(".")]:
+        raise UserError(
+            f'{folder}: no {ANNOTATION}, but there is "{tables[0]}"; rename it to {ANNOTATION}, or name '
+            "that file itself as the data set"
         )
-    answer = cells.get("answer")
-    return Sample(
-        index=index,
-        id=str(index),
-        origin=Origin(file, row.line, "image_path"),
-        images=(ImageSource(path=image, label=written),),
-        split=cells.get("split") or None,
-        question=cells.get("question") or None,
-        references=() if answer is None else (answer,),
-        doc_class=cells.get("doc_class") or None,
-        question_type=cells.get("question_type") or None,
-        answer_bbox=cells.get("answer_bbox") or None,
-        data_index=cells.get("data_index") or None,
-    )
-
-
-def _images_alone(folder: Path) -> Iterator[Sample | BadRow]:
-    root = os.path.realpath(folder)
-    names: list[str] = []
-    for directory, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        shown = [name for name in files if not name.startswith(".")]
-        tables = [name for name in shown if name.lower().endswith(_TABLE_SUFFIXES)]
-        if tables and directory == root:
-            raise UserError(
-                f'{folder}: no {ANNOTATION}, but there is "{sorted(tables)[0]}"; rename it to {ANNOTATION}, or name '
-                "that file itself as the data set"
-            )
-        names += [os.path.relpath(Path(directory) / name, root) for name in shown if _looks_like_image(name)]
+    names = page_files(Path(root))
     if not names:
         raise UserError(f"{folder}: empty data set, expected {ANNOTATION} or images ({', '.join(IMAGE_SUFFIXES)})")
-    for index, name in enumerate(natsorted(names, alg=ns.PATH)):
-        image = resolve_inside(root, name)
-        if image is None:
-            yield BadRow(name, None, None, "expected a file inside the data set folder, it is a link that leaves it")
-        else:
-            yield Sample(index, str(index), Origin(name), (ImageSource(path=image, label=name),))
+    index = 0
+    for name in names:
+        for row in _pages_alone(root, name, dpi, index):
+            yield row
+            index += 1
 
 
-def _looks_like_image(name: str) -> bool:
-    return name.lower().endswith(IMAGE_SUFFIXES)
+def _pages_alone(root: str, name: str, dpi: int, index: int) -> Iterator[Sample | BadRow]:
+    try:
+        images = images_at(root, name, dpi)
+    except ImageProblem as problem:
+        yield BadRow(name, None, None, str(problem))
+        return
+    if name.lower().endswith(PDF_SUFFIX):
+        yield from page_samples(name, images, index)
+    else:
+        yield Sample(index, str(index), Origin(name), images)

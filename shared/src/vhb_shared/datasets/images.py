@@ -6,6 +6,9 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import Field
+
+from vhb_shared.contracts.base import WireModel
 from vhb_shared.datasets.base import ImageSource
 
 MAX_PIXELS = 100_000_000
@@ -38,6 +41,36 @@ class CheckedImage:
     sha256: str
     name: str
     """`<sha256>.<ext>`: its name in storage; the extension says the format found, whatever the file was called."""
+    width: int
+    height: int
+    size: int
+    """Bytes."""
+
+
+class ImageTotals(WireModel):
+    """The different images of a data set together."""
+
+    bytes: int = 0
+    smallest: tuple[int, int] | None = None
+    """(width, height) of the one with the fewest pixels."""
+    largest: tuple[int, int] | None = None
+    formats: dict[str, int] = Field(default_factory=dict)
+    """How many there are of each, by extension."""
+
+    def plus(self, image: CheckedImage) -> "ImageTotals":
+        """With one more."""
+        size = (image.width, image.height)
+        kind = image.name.rpartition(".")[2]
+        return ImageTotals(
+            bytes=self.bytes + image.size,
+            smallest=min(filter(None, (self.smallest, size)), key=_pixels),
+            largest=max(filter(None, (self.largest, size)), key=_pixels),
+            formats={**self.formats, kind: self.formats.get(kind, 0) + 1},
+        )
+
+
+def _pixels(size: tuple[int, int]) -> int:
+    return size[0] * size[1]
 
 
 def read_image(source: ImageSource) -> bytes:
@@ -48,6 +81,11 @@ def read_image(source: ImageSource) -> bytes:
     """
     if source.data is not None:
         data = source.data
+    elif source.page is not None:
+        from vhb_shared.datasets.pdf_pages import render_page  # it needs this module's bounds
+
+        assert source.path is not None
+        data = render_page(source.path, source.page, source.dpi)
     else:
         assert source.path is not None
         data = _read_file(source.path, source.label)
@@ -100,7 +138,7 @@ def check_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> tuple[Chec
             f'expected an image (PNG, JPEG, WebP, GIF, BMP, TIFF), "{source.label}" is none or is damaged'
         ) from error
     sha256 = hashlib.sha256(data).hexdigest()
-    return CheckedImage(sha256, f"{sha256}.{_EXTENSIONS[kind]}"), data
+    return CheckedImage(sha256, f"{sha256}.{_EXTENSIONS[kind]}", width, height, len(data)), data
 
 
 def _too_big(label: str, pixels: int | None, max_pixels: int) -> str:

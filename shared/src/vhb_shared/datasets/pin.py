@@ -12,10 +12,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from vhb_shared.contracts.base import WireModel
+from vhb_shared.contracts.dataset import Corruption, DatasetSource
 from vhb_shared.contracts.plan import DatasetRef
+from vhb_shared.datasets.images import ImageTotals
 from vhb_shared.datasets.records import SAMPLE_SCHEMA, write_parquet
-from vhb_shared.datasets.registry import Located, locate
+from vhb_shared.datasets.registry import Located
 from vhb_shared.datasets.scan import BadRows, Scan, scan
+from vhb_shared.datasets.sources.base import OnBytes
+from vhb_shared.datasets.sources.registry import find
 from vhb_shared.errors import NotFound, Unavailable, UserError
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
@@ -26,6 +30,14 @@ _UPLOADS = 16
 """Images in flight; each is held in memory while it is written."""
 
 
+class Derivation(WireModel):
+    """How a data set was made of another one."""
+
+    of: str
+    """The other one's digest."""
+    corruption: Corruption
+
+
 class Manifest(WireModel):
     """datasets/<digest>/manifest.json: written last; with it the data set is complete."""
 
@@ -33,45 +45,59 @@ class Manifest(WireModel):
     dataset: DatasetRef
     images: int
     """Different images."""
+    sizes: ImageTotals | None = None
+    """None where an earlier version stored it."""
     bad_rows: tuple[str, ...] = ()
     """The first of the rows left out."""
+    how: DatasetSource | None = None
+    """How it was read, where that was more than the source."""
+    derived: Derivation | None = None
+    """What it was made of, where it is no data set of its own."""
 
 
 async def pin_dataset(
-    source: str,
+    source: str | DatasetSource,
     base_dir: Path | None,
     store: ObjectStore,
     *,
     skip_bad_rows: bool = False,
     on_progress: Callable[[int, int | None], None] | None = None,
+    on_bytes: OnBytes | None = None,
 ) -> DatasetRef:
     """Reads, verifies and stores a data set. Doing it twice stores it once.
 
     The digest covers the samples in order with their ids and the content of their images; no file name and no path.
 
     Args:
-        source: folder, file or URL; or `sha256:<digest>` of one that is in storage already.
+        source: folder, file or address, with how it is to be read; or `sha256:<digest>` of one in storage already.
         base_dir: where relative paths start.
         store: where to.
         skip_bad_rows: leave bad rows out (they keep their numbers) instead of refusing.
+        on_bytes: called in the event loop while a data set is fetched from elsewhere.
         on_progress: called in the event loop with (done, total): rows read (total unknown, None), then images stored.
 
     Raises:
         UserError: nothing there, unreadable, empty, or bad rows (the first 20 in `problems`).
         Unavailable: storage does not answer.
     """
-    if source.startswith(PINNED):
-        return await load_pinned(source.removeprefix(PINNED).strip(), store)
-    located = await asyncio.to_thread(locate, source, base_dir)
+    how = DatasetSource(source=source) if isinstance(source, str) else source
+    if how.source.startswith(PINNED):
+        return await load_pinned(how.source.removeprefix(PINNED).strip(), store)
+    located = await find(how, base_dir, on_bytes)
+    how = located.reader.how
     with tempfile.TemporaryDirectory(prefix="vhb-pin-") as folder:
-        found = await _scan(located, Path(folder), on_progress)
-        name = located.path.resolve().name if located.path is not None else source.rsplit("/", 1)[-1]
-        _judge(source, found, skip_bad_rows)
+        found = await scan_located(located, Path(folder), on_progress)
+        _judge(how.source, found, skip_bad_rows)
         ref = DatasetRef(
-            digest=found.digest, name=name, source=source, samples=found.samples, skipped_rows=found.bad.total
+            digest=found.digest,
+            name=located.name,
+            source=how.source,
+            samples=found.samples,
+            skipped_rows=found.bad.total,
+            box_format=how.box_format,
         )
         if not await store.exists(layout.dataset_manifest(found.digest)):
-            await _store(ref, found, Path(folder), store, on_progress)
+            await store_scanned(ref, found, how, Path(folder), store, on_progress)
         return ref
 
 
@@ -105,7 +131,20 @@ async def load_manifest(digest: str, store: ObjectStore) -> Manifest:
     return manifest
 
 
-async def _scan(located: Located, work: Path, on_progress: Callable[[int, int | None], None] | None) -> Scan:
+async def scan_located(
+    located: Located, work: Path, on_progress: Callable[[int, int | None], None] | None = None
+) -> Scan:
+    """Reads and checks a data set without storing it. Ends soon when it is cancelled.
+
+    Args:
+        located: from `sources.registry.find`.
+        work: an empty folder.
+        on_progress: called in the event loop with (rows read, None).
+
+    Raises:
+        UserError: the data set as a whole cannot be read, or is empty.
+        Unavailable: the working folder's disk is full.
+    """
     loop = asyncio.get_running_loop()
     stop = threading.Event()
 
@@ -115,8 +154,8 @@ async def _scan(located: Located, work: Path, on_progress: Callable[[int, int | 
 
     def work_through() -> Scan:
         try:
-            rows = located.reader.read(located.source, located.path)
-            return scan(rows, work, stop=stop, on_rows=rows_read)
+            boxes = located.reader.how.box_format
+            return scan(located.rows(), work, stop=stop, on_rows=rows_read, box_format=boxes)
         except UserError as error:
             message = str(error)
             if located.source not in message:
@@ -159,18 +198,28 @@ def _judge(source: str, found: Scan, skip_bad_rows: bool) -> None:
         )
 
 
-async def _store(
+async def store_scanned(
     ref: DatasetRef,
     found: Scan,
+    how: DatasetSource,
     work: Path,
     store: ObjectStore,
-    on_progress: Callable[[int, int | None], None] | None,
+    on_progress: Callable[[int, int | None], None] | None = None,
+    derived: Derivation | None = None,
 ) -> None:
+    """Writes what a scan found: images, samples, the manifest last."""
     await _store_media(ref.digest, found, store, on_progress)
     samples = work / "samples.parquet"
     await asyncio.to_thread(write_parquet, found.records, SAMPLE_SCHEMA, samples)
     await store.put_file(layout.dataset_samples(ref.digest), samples)
-    manifest = Manifest(dataset=ref, images=found.images, bad_rows=found.bad.sentences())
+    manifest = Manifest(
+        dataset=ref,
+        images=found.images,
+        sizes=found.sizes,
+        bad_rows=found.bad.sentences(),
+        how=how if how.model_fields_set - {"source"} else None,
+        derived=derived,
+    )
     await store.put(layout.dataset_manifest(ref.digest), manifest.model_dump_json(indent=1).encode())
 
 

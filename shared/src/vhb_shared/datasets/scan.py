@@ -8,12 +8,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
 from vhb_shared.datasets.base import BadRow, ImageSource, Sample
-from vhb_shared.datasets.images import CheckedImage, ImageProblem, check_image
+from vhb_shared.datasets.distinct import Distinct
+from vhb_shared.datasets.images import CheckedImage, ImageProblem, ImageTotals, check_image
 from vhb_shared.errors import UserError
 
 DIGEST_VERSION = b"vhb-dataset-2\n"
@@ -54,6 +56,7 @@ class Scan:
     """One JSON object a line, with the keys of SAMPLE_COLUMNS."""
     media: Path
     """One JSON array [name in storage, file to read] a line; each name once."""
+    sizes: ImageTotals
 
 
 @dataclass
@@ -63,8 +66,17 @@ class _Writer:
     media: TextIO
     digest: "hashlib._Hash" = field(default_factory=lambda: hashlib.sha256(DIGEST_VERSION))
     samples: int = 0
-    stored: set[bytes] = field(default_factory=set)
-    ids: set[str] = field(default_factory=set)
+    stored: Distinct = field(init=False)
+    ids: Distinct = field(init=False)
+    sizes: ImageTotals = field(default_factory=ImageTotals)
+
+    def __post_init__(self) -> None:
+        self.stored = Distinct(self.work / "images.sqlite")
+        self.ids = Distinct(self.work / "ids.sqlite")
+
+    def close(self) -> None:
+        self.stored.close()
+        self.ids.close()
 
     def sample(self, sample: Sample, names: tuple[str, ...]) -> None:
         line = json.dumps(_record(sample, names), ensure_ascii=False, separators=(",", ":"))
@@ -74,9 +86,8 @@ class _Writer:
         self.samples += 1
 
     def image(self, image: CheckedImage, file: Path) -> None:
-        key = bytes.fromhex(image.sha256)
-        if key not in self.stored:
-            self.stored.add(key)
+        if self.stored.add(image.sha256):
+            self.sizes = self.sizes.plus(image)
             self.media.write(json.dumps([image.name, str(file)]) + "\n")
 
 
@@ -93,9 +104,14 @@ def _record(sample: Sample, names: tuple[str, ...]) -> dict[str, object]:
         "answer_bbox": sample.answer_bbox,
         "data_index": sample.data_index,
         "choices": sample.choices,
-        "document": sample.document,
+        "document": sample.document or _shown(names),
         "fields": json.dumps(dict(sample.fields), ensure_ascii=False, sort_keys=True) if sample.fields else None,
     }
+
+
+def _shown(names: tuple[str, ...]) -> str | None:
+    """What stands for the document where none is named: its images, so that questions about the same ones share it."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16] if names else None
 
 
 def scan(
@@ -104,14 +120,16 @@ def scan(
     *,
     stop: threading.Event,
     on_rows: Callable[[int], None] = lambda _: None,
+    box_format: str | None = None,
 ) -> Scan:
-    """Reads all rows. Blocks; memory does not grow with the images, and by some tens of bytes with each row.
+    """Reads all rows. Blocks; memory grows neither with the images nor with the rows.
 
     Args:
         rows: what a reader yields.
         work: an empty folder for the records, and for images that are in no file of their own.
         stop: set it to give up early.
         on_rows: called with the number of rows read so far, from this thread.
+        box_format: what the numbers of boxes mean; the same boxes in another convention are other data.
 
     Raises:
         UserError: from the reader; or the data set holds no row at all.
@@ -120,15 +138,16 @@ def scan(
     spool = work / "spool"
     spool.mkdir()
     bad = BadRows()
-    cache: OrderedDict[Path, CheckedImage | str] = OrderedDict()
+    cache: OrderedDict[object, CheckedImage | str] = OrderedDict()
     records, media = work / "records.ndjson", work / "media.ndjson"
     read = 0
     with (
+        ExitStack() as opened,
         records.open("w", encoding="utf-8") as record_file,
         media.open("w", encoding="utf-8") as media_file,
         ThreadPoolExecutor(max_workers=min(8, (os.cpu_count() or 1) + 2), thread_name_prefix="images") as pool,
     ):
-        writer = _Writer(work, record_file, media_file)
+        writer = opened.enter_context(closing(_Writer(work, record_file, media_file)))
         for batch in _batches(rows):
             if stop.is_set():
                 raise InterruptedError
@@ -141,10 +160,13 @@ def scan(
             on_rows(read)
     if read == 0:
         raise UserError("empty data set: no row below the header; expected at least one sample")
+    if box_format is not None:
+        writer.digest.update(f"boxes are {box_format}\n".encode())
     if bad.total:
         # The manifest counts them: what lost its last rows must not be taken for a data set that is whole.
         writer.digest.update(f"without {bad.total} bad rows\n".encode())
-    return Scan(writer.digest.hexdigest(), writer.samples, len(writer.stored), bad, records, media)
+    images = len(writer.stored)
+    return Scan(writer.digest.hexdigest(), writer.samples, images, bad, records, media, writer.sizes)
 
 
 def _batches(rows: Iterator[Sample | BadRow]) -> Iterator[list[Sample | BadRow]]:
@@ -164,29 +186,41 @@ def _held(row: Sample | BadRow) -> int:
 def _check(
     batch: Iterable[Sample | BadRow],
     pool: ThreadPoolExecutor,
-    cache: OrderedDict[Path, CheckedImage | str],
+    cache: OrderedDict[object, CheckedImage | str],
     spool: Path,
 ) -> dict[ImageSource, CheckedImage | str]:
     """Looks at each image of a batch once; at one of an earlier batch not again (questions share images)."""
     results: dict[ImageSource, CheckedImage | str] = {}
-    todo: dict[Path | bytes | None, ImageSource] = {}
+    todo: dict[object, ImageSource] = {}
     sources = [image for row in batch if isinstance(row, Sample) for image in row.images]
     for source in sources:
-        if source.path is not None and source.path in cache:
-            cache.move_to_end(source.path)
-            results[source] = cache[source.path]
+        key = _content(source)
+        if key in cache:
+            cache.move_to_end(key)
+            results[source] = cache[key]
         else:
-            todo.setdefault(source.path or source.data, source)
+            todo.setdefault(key, source)
     found = dict(zip(todo, pool.map(lambda source: _check_one(source, spool), todo.values()), strict=True))
     for source in sources:
         if source not in results:
-            results[source] = found[source.path or source.data]
-    for key, result in found.items():
-        if isinstance(key, Path):
-            cache[key] = result
+            results[source] = found[_content(source)]
+            if source.data is None:
+                cache[_content(source)] = results[source]
     while len(cache) > _CACHED_IMAGES:
         cache.popitem(last=False)
     return results
+
+
+def _content(source: ImageSource) -> object:
+    """What is the same for two sources that show the same."""
+    return (source.path, source.page, source.dpi) if source.path is not None else source.data
+
+
+def _file(source: ImageSource, image: CheckedImage, spool: Path) -> Path:
+    """Where a checked image's bytes are: its own file, or the working folder for what was in no file of its own."""
+    if source.path is None or source.page is not None:
+        return spool / image.name
+    return source.path
 
 
 def _check_one(source: ImageSource, spool: Path) -> CheckedImage | str:
@@ -194,8 +228,8 @@ def _check_one(source: ImageSource, spool: Path) -> CheckedImage | str:
         image, data = check_image(source)
     except ImageProblem as problem:
         return str(problem)
-    if source.path is None:
-        (spool / image.name).write_bytes(data)
+    if (file := _file(source, image, spool)) != source.path:
+        file.write_bytes(data)
     return image
 
 
@@ -204,13 +238,13 @@ def _write(
 ) -> BadRow | None:
     origin = sample.origin
     if sample.id in writer.ids:
-        return BadRow(origin.file, origin.line, "id", f'expected each id once, "{sample.id}" is there twice')
+        return BadRow.at(origin, "id", f'expected each id once, "{sample.id}" is there twice')
     images: list[tuple[CheckedImage, Path]] = []
     for source in sample.images:
         image = checked[source]
         if isinstance(image, str):
-            return BadRow(origin.file, origin.line, origin.image_column, image)
-        images.append((image, source.path or spool / image.name))
+            return BadRow.at(origin, origin.image_column, image)
+        images.append((image, _file(source, image, spool)))
     writer.ids.add(sample.id)
     for image, file in images:
         writer.image(image, file)

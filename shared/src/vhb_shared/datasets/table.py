@@ -72,6 +72,7 @@ def read_table(
     aliases: Mapping[str, str] | None = None,
     line_limit: int = LINE_LIMIT,
     foreign: bool = False,
+    more: Sequence[str] = (),
 ) -> Iterator[TableRow]:
     """Yields the rows below the header; blank lines are no rows.
 
@@ -82,6 +83,7 @@ def read_table(
         delimiters: the one that splits the header into most known names is taken; the first on a tie.
         aliases: other names of known columns, for files that lack the known one.
         line_limit: bytes of one line.
+        more: further names with a meaning, which other columns may resemble.
         foreign: the file has columns of its own; otherwise an unknown one that is nearly a known one is a mistake.
 
     Raises:
@@ -103,8 +105,8 @@ def read_table(
             raise UserError(f"{path}: is empty, expected a header line with {', '.join(columns)}")
         if lines.take_problem():
             raise UserError(f"{path}, line 1: is not text saved as UTF-8; expected a header with {', '.join(columns)}")
-        header, delimiter = _header(header_line, path, columns, delimiters, aliases or {})
-        _check_header(header, path, columns, required, foreign)
+        header, delimiter = _header(header_line, path, (*columns, *more), delimiters, aliases or {})
+        _check_header(header, path, columns, required, foreign, more)
         reader = csv.reader(iterator, delimiter=delimiter, strict=True)
         while True:
             start = reader.line_num + 2  # the header is line 1 and was not seen by this reader
@@ -153,12 +155,17 @@ def _header(
 
 
 def _check_header(
-    header: Sequence[str], path: Path, columns: Sequence[str], required: Sequence[str], foreign: bool
+    header: Sequence[str],
+    path: Path,
+    columns: Sequence[str],
+    required: Sequence[str],
+    foreign: bool,
+    more: Sequence[str],
 ) -> None:
     doubled = sorted({name for name in header if header.count(name) > 1 and name})
     if doubled:
         raise UserError(f'{path}, line 1: column "{doubled[0]}" is there twice; keep one')
-    unknown = [name for name in header if name not in columns]
+    unknown = [name for name in header if name not in columns and name not in more]
     for name in columns:
         if name in header:
             continue

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vhb_shared.contracts.asking import SAME
+from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.contracts.job import JobSpec, ModelEntry, PromptSet, RunEntry, TaskEntry
 from vhb_shared.datasets.pin import PINNED, pin_dataset
 from vhb_shared.datasets.prompt_files import read_prompts, read_system_prompt, with_system_files
@@ -15,6 +16,7 @@ from vhb_shared.errors import UserError
 from vhb_shared.jobs.load import LoadedJob
 from vhb_shared.jobs.prompt_sets import expanded_runs, expanded_task
 from vhb_shared.jobs.runs import STORED_KEY, STORED_RUN, meant_runs, run_id_of
+from vhb_shared.jobs.variants import runs_with_variants, variant_of, with_variants
 from vhb_shared.registry.registry import Registry
 from vhb_shared.store.base import ObjectStore
 
@@ -23,7 +25,11 @@ Progress = Callable[[int, int | None], None]
 
 
 async def bundle_job(
-    loaded: LoadedJob, store: ObjectStore, registry: Registry, on_progress: Progress | None = None
+    loaded: LoadedJob,
+    store: ObjectStore,
+    registry: Registry,
+    on_progress: Progress | None = None,
+    on_bytes: Progress | None = None,
 ) -> JobSpec:
     """The same job, understood by a scheduler that sees nothing but object storage. Doing it twice changes nothing.
 
@@ -36,21 +42,30 @@ async def bundle_job(
         store: where data go.
         registry: where names are looked up.
         on_progress: called in the event loop while a data set is read and stored.
+        on_bytes: the same while one is fetched from elsewhere.
 
     Raises:
         UserError: a file that the job names is missing or malformed, or its data are.
         Unavailable: storage does not answer.
     """
-    return await _Bundle(loaded, store, registry, on_progress).job()
+    return await _Bundle(loaded, store, registry, on_progress, on_bytes).job()
 
 
 class _Bundle:
-    def __init__(self, loaded: LoadedJob, store: ObjectStore, registry: Registry, on_progress: Progress | None) -> None:
+    def __init__(
+        self,
+        loaded: LoadedJob,
+        store: ObjectStore,
+        registry: Registry,
+        on_progress: Progress | None,
+        on_bytes: Progress | None,
+    ) -> None:
         self._spec = loaded.spec
         self._base = loaded.base_dir
         self._store = store
         self._registry = registry
         self._on_progress = on_progress
+        self._on_bytes = on_bytes
         self._pinned: dict[str, str] = {}
         self._answers: dict[str, str] = {}
 
@@ -68,13 +83,29 @@ class _Bundle:
             label = model.backend is None and model.name not in registry.models and model.name not in asked
             resolved.append(model if label else await asyncio.to_thread(registry.resolve_model, model))
         expanded = {task.name: expanded_task(await self._task(task)) for task in tasks}
+        bundled = [each for task in tasks for each in expanded[task.name]]
+        runs = expanded_runs([await self._run(run) for run in spec.runs], expanded)
+        variants = {task.name: await self._variants(task) for task in bundled}
         return spec.model_copy(
             update={
                 "models": tuple(resolved),
-                "tasks": tuple(each for task in tasks for each in expanded[task.name]),
-                "runs": expanded_runs([await self._run(run) for run in spec.runs], expanded),
+                "tasks": tuple(with_variants(bundled, variants)),
+                "runs": tuple(runs_with_variants(runs, variants)),
             }
         )
+
+    async def _variants(self, task: TaskEntry) -> list[TaskEntry]:
+        if not task.corruptions:
+            return []
+        from vhb_shared.datasets.derive import corrupted_dataset
+
+        digest = str(task.dataset).removeprefix(PINNED)
+        return [
+            variant_of(
+                task, corruption, await corrupted_dataset(digest, corruption, task.filter, task.limit, self._store)
+            )
+            for corruption in task.corruptions
+        ]
 
     async def _task(self, entry: TaskEntry) -> TaskEntry:
         task = await asyncio.to_thread(self._registry.resolve_task, entry)
@@ -110,19 +141,20 @@ class _Bundle:
             return run
         return run.model_copy(update={"answers": await self._stored_answers(run.answers)})
 
-    async def _dataset(self, named: str) -> str:
-        if named not in self._pinned:
-            registered = self._registry.datasets.get(named)
-            source = registered.entry.source if registered is not None else named
+    async def _dataset(self, named: str | DatasetSource) -> str:
+        key = named if isinstance(named, str) else named.model_dump_json(exclude_unset=True)
+        if key not in self._pinned:
+            how = await asyncio.to_thread(self._registry.resolve_dataset, named)
             ref = await pin_dataset(
-                source,
+                how,
                 self._base,
                 self._store,
                 skip_bad_rows=self._spec.skip_bad_rows,
                 on_progress=self._on_progress,
+                on_bytes=self._on_bytes,
             )
-            self._pinned[named] = f"{PINNED}{ref.digest}"
-        return self._pinned[named]
+            self._pinned[key] = f"{PINNED}{ref.digest}"
+        return self._pinned[key]
 
     async def _stored_answers(self, named: str) -> str:
         if named.startswith(STORED_RUN):

@@ -104,7 +104,7 @@ class _Counts:
         self.of: dict[str, tuple[DatasetRef, int]] = {}
 
     async def count(self, task: TaskEntry, *, prompts: bool) -> None:
-        if task.dataset is None or not task.dataset.startswith(PINNED):
+        if not isinstance(task.dataset, str) or not task.dataset.startswith(PINNED):
             raise UserError(
                 f"task {task.name!r}: its data set {task.dataset!r} is not in storage: submit the job anew."
             )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.contracts.job import MetricSpec, TaskEntry
 from vhb_shared.datasets.columns import COLUMN, level_file
 from vhb_shared.documents.base import Loc
@@ -28,7 +29,14 @@ def task_problems(task: TaskEntry) -> Iterator[tuple[Loc, str]]:
         value = getattr(task, field)
         if value is not None and not value.strip() and field == "prompt":
             yield (field,), f"task {task.name!r}: `{field}` is empty: leave it out to ask the data set's own questions."
-    if task.dataset is not None and not task.dataset.strip():
+    labels = [corruption.label for corruption in task.corruptions]
+    for number, label in enumerate(labels):
+        if label in labels[:number]:
+            yield ("corruptions", number), f"task {task.name!r}: corruption {label} is listed twice: keep one."
+    if task.corruptions and task.answers is not None:
+        yield ("corruptions",), f"task {task.name!r}: stored `answers` know no `corruptions`: remove one of them."
+    source = task.dataset.source if isinstance(task.dataset, DatasetSource) else task.dataset
+    if source is not None and not source.strip():
         yield ("dataset",), f"task {task.name!r}: `dataset` is empty: name a folder, a file or a registry entry."
 
 

@@ -4,21 +4,17 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
-from pydantic import Field
-
-from vhb_shared.contracts.base import UserModel
+from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.contracts.job import ModelEntry, Name, TaskEntry
 
 Kind = Literal["models", "tasks", "datasets"]
 E = TypeVar("E")
 
 
-class DatasetEntry(UserModel):
-    """A data set by name."""
+class DatasetEntry(DatasetSource):
+    """A data set by name. A relative `source` starts at the entry's file."""
 
     name: Name
-    source: str = Field(min_length=1)
-    """Folder, file or URL; a relative path starts at the entry's file."""
     description: str | None = None
 
 

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.contracts.job import ModelEntry, TaskEntry
 from vhb_shared.documents.base import Loc
 from vhb_shared.documents.check import check_document
@@ -18,6 +19,7 @@ _FILES_OF: dict[type[BaseModel], tuple[str, ...]] = {
     ModelEntry: (),
     TaskEntry: ("dataset", "prompts", "response_schema", "answers"),
     DatasetEntry: ("source",),
+    DatasetSource: ("source",),
 }
 """Fields that may name a file beside the entry's."""
 
@@ -72,6 +74,8 @@ def _located(entry: E, model: type[E], folder: Path) -> E:
     changes: dict[str, Any] = {}
     for field in _FILES_OF[model]:
         value = getattr(entry, field)
+        if isinstance(value, DatasetSource):
+            changes[field] = _located(value, DatasetSource, folder)
         if isinstance(value, str) and "://" not in value:
             beside = folder / value
             if _exists(beside):

@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.contracts.job import ModelEntry, TaskEntry
 from vhb_shared.documents.check import did_you_mean
 from vhb_shared.errors import UserError
@@ -17,8 +18,10 @@ E = TypeVar("E")
 BUILT_IN = Path(__file__).with_name("builtin")
 _DATA_FIELDS = {
     "name", "dataset", "filter", "limit", "answers", "description", "epochs", "circular", "shuffle_options", "few_shot",
+    "corruptions",
 }  # fmt: skip
 """What an entry may say of its data, and how often and beside what they are asked, without saying what is asked."""
+_SOURCE_FIELDS = frozenset(DatasetSource.model_fields)
 
 
 class Registry:
@@ -128,6 +131,16 @@ class Registry:
         if known is not None and entry.model_fields_set <= _DATA_FIELDS:
             return _merged(known.entry, entry)
         return entry
+
+    def resolve_dataset(self, named: str | DatasetSource) -> DatasetSource:
+        """What a task's `dataset` means: the registry's entry of that name, with what is said beside it; or itself."""
+        said = DatasetSource(source=named) if isinstance(named, str) else named
+        known = self.datasets.get(said.source)
+        if known is None:
+            return said
+        fields = {name: getattr(known.entry, name) for name in known.entry.model_fields_set if name in _SOURCE_FIELDS}
+        fields.update({name: getattr(said, name) for name in said.model_fields_set - {"source"}})
+        return DatasetSource(**fields)
 
 
 def _get(entries: Mapping[str, Registered[E]], name: str, what: str, list_with: str) -> E:

@@ -18,6 +18,11 @@ def dataset_media(digest: str, name: str) -> str:
     return f"datasets/{digest}/media/{name}"
 
 
+def dataset_derived(digest: str, recipe: str) -> str:
+    """datasets/<digest>/derived/<recipe>.json: the digest of what was made of a data set by a recipe (its hash)."""
+    return f"datasets/{digest}/derived/{recipe}.json"
+
+
 def job_spec(job_id: str) -> str:
     """jobs/<job_id>/job.yaml: as the user wrote it."""
     return f"jobs/{job_id}/job.yaml"

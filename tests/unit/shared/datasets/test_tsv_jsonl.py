@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from vhb_shared.contracts.job import TaskEntry
 from vhb_shared.datasets.pin import pin_dataset
+from vhb_shared.datasets.prompts import render_prompt
 from vhb_shared.datasets.registry import reader_names
 from vhb_shared.errors import UserError
 from vhb_shared.store import layout
@@ -80,13 +82,16 @@ async def test_tsv_with_embedded_shared_and_several_images(tmp_path: Path, store
     assert len([key for key in store.objects if "/media/" in key]) == 2
 
 
-async def test_tsv_options_become_part_of_the_question(tmp_path: Path, store) -> None:
+async def test_tsv_options_are_choices_and_asked_below_the_question(tmp_path: Path, store) -> None:
     header = ["index", "image", "hint", "question", "A", "B", "C", "answer"]
     path = write_tsv(tmp_path / "mcq.tsv", header, ["0", b64(png(1)), "Look.", "Which?", "кот", "пёс", "", "A"])
     (row,) = await pinned(path, store)
-    assert row["question"] == "Hint: Look.\nWhich?"
-    assert row["choices"] == ["кот", "пёс"]
-    assert row["references"] == ["A"]
+    assert row["question"] == "Hint: Look.\nWhich?" and row["choices"] == ["кот", "пёс"]
+    assert row["references"] == ["A"] and row["fields"] is None
+    _, asked = render_prompt(TaskEntry(name="t"), row)
+    assert asked == "Hint: Look.\nWhich?\nA. кот\nB. пёс"
+    _, asked = render_prompt(TaskEntry(name="t", prompt="{{ question }}\nAnswer with a letter."), row)
+    assert asked == "Hint: Look.\nWhich?\nA. кот\nB. пёс\nAnswer with a letter."
 
 
 async def test_tsv_with_paths(tmp_path: Path, store) -> None:
