@@ -8,7 +8,7 @@ TOOLS := $(VENV)/.installed-tools
 MEMBERS := shared services/scheduler services/inference-agent services/evaluator services/reporter services/api-wrapper cli
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint fmt schemas lock bench clean
+.PHONY: help install demo test test-all lint fmt schemas lock screenshots bench clean
 
 help: ## what can be done here
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

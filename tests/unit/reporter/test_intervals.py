@@ -17,7 +17,7 @@ async def with_intervals(world: Any, run: Any, half: float = 0.02) -> None:
     """Fills the interval columns of a stored metrics.csv, as the evaluator does."""
     key = layout.run_file(run.run_id, "metrics.csv")
     frame = pl.read_csv(await world.store.get(key), schema_overrides={"ci_low": pl.Float64, "ci_high": pl.Float64})
-    frame = frame.with_columns(ci_low=pl.col("value") - half, ci_high=pl.col("value") + half)
+    frame = frame.with_columns(ci_low=(pl.col("value") - half).clip(0), ci_high=(pl.col("value") + half).clip(0, 1))
     await world.store.put(key, frame.write_csv().encode())
 
 

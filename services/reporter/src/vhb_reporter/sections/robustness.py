@@ -86,7 +86,8 @@ def _plot(task: str, kind: str, steps: Mapping[int, ComparisonGroup]) -> Plot | 
     order = [run.spec.model.name for run in first.ranked()]
     order += [name for name in runs if name not in order]
     rows = {name: tuple(_row(group, name, metric) for group in steps.values()) for name in order}
-    known = {name: found for name, found in rows.items() if any(found)}
+    # A single point is no curve.
+    known = {name: found for name, found in rows.items() if sum(row is not None for row in found) > 1}
     values = [row.value for found in known.values() for row in found if row and row.value is not None]
     whiskers = [end for found in known.values() for row in found if row for end in ends_of(row)]
     if not values:

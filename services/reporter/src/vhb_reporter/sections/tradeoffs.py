@@ -23,6 +23,8 @@ class Cost(NamedTuple):
     name: str
     title: str
     of: Callable[[RunView], float | None]
+    unit: float
+    """Ticks are round in this."""
     write: Callable[[float | None], str]
 
 
@@ -84,10 +86,10 @@ def _joules(value: float | None) -> str:
 
 
 COSTS: tuple[Cost, ...] = (
-    Cost("latency", noted("median latency"), _latency, formats.milliseconds),
-    Cost("memory", noted("peak memory"), _memory, formats.size),
-    Cost("energy", noted("energy per answer"), _energy, _joules),
-    Cost("devices", noted("device time per answer"), _device_seconds, formats.seconds),
+    Cost("latency", noted("median latency"), _latency, 1.0, formats.milliseconds),
+    Cost("memory", noted("peak memory"), _memory, 2.0**30, formats.size),
+    Cost("energy", noted("energy per answer"), _energy, 1.0, _joules),
+    Cost("devices", noted("device time per answer"), _device_seconds, 1.0, formats.seconds),
 )
 
 
@@ -123,7 +125,7 @@ def plot(group: ComparisonGroup, cost: Cost) -> Plot | None:
     ][:_POINTS]  # fmt: skip
     if len(found) < 2:
         return None
-    x_low, x_high, x_ticks = axis([0.0, *(amount for *_, amount, _ in found)])
+    x_low, x_high, x_ticks = axis([0.0, *(amount / cost.unit for *_, amount, _ in found)])
     y_low, y_high, y_ticks = axis(
         [0.0, *(value for *_, value in found), *(end for _, row, *_ in found for end in ends_of(row))]
     )
@@ -134,7 +136,7 @@ def plot(group: ComparisonGroup, cost: Cost) -> Plot | None:
 
     points = [
         Point(
-            run, row, share(amount, x_low, x_high), height(value), amount, value, best,
+            run, row, share(amount / cost.unit, x_low, x_high), height(value), amount, value, best,
             (height(ends[0]), height(ends[1])) if (ends := ends_of(row)) else None, 4.0,
         )
         for (run, row, amount, value), best in zip(found, front, strict=True)
@@ -142,7 +144,7 @@ def plot(group: ComparisonGroup, cost: Cost) -> Plot | None:
     line = sorted((point.x, point.y) for point in points if point.front)
     return Plot(
         group, metric, higher, cost, _placed(points),
-        tuple(Tick(share(tick, x_low, x_high), cost.write(tick) if tick else "0") for tick in x_ticks),
+        tuple(Tick(share(tick, x_low, x_high), cost.write(tick * cost.unit) if tick else "0") for tick in x_ticks),
         tuple(Tick(height(tick), short(tick)) for tick in y_ticks),
         " ".join(f"{x},{y}" for x, y in line),
     )  # fmt: skip

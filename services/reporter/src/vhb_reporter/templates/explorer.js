@@ -281,6 +281,7 @@
     if (!text) return element("p", "soft", instead);
     const box = element("div", "text", text);
     box.dir = "auto";
+    box.tabIndex = 0; // long texts scroll
     return box;
   }
 
@@ -325,6 +326,7 @@
     if (!best || best.share > 0.7) return textBox(text, "");
     const box = element("div", "text");
     box.dir = "auto";
+    box.tabIndex = 0;
     for (const [kind, part] of segments(best)) {
       if (kind === "equal") box.append(visible(part));
       else box.append(element(kind === "missing" ? "del" : "ins", "", part.replace(/\n/g, "\u21b5\n")));
