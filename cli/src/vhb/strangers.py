@@ -19,7 +19,8 @@ async def left_out_answers(spec: "JobSpec", store: "ObjectStore") -> list[str]:
     from vhb_shared.jobs.runs import STORED_KEY, meant_runs
     from vhb_shared.store import layout
 
-    datasets = {task.name: (task.dataset or "").removeprefix(PINNED) for task in spec.tasks}
+    # Self-contained: every data set is one in storage.
+    datasets = {task.name: task.dataset.removeprefix(PINNED) for task in spec.tasks if isinstance(task.dataset, str)}
     given = {
         (run.answers.removeprefix(STORED_KEY), datasets[run.task]): run.name
         for run in meant_runs(spec)
