@@ -87,11 +87,19 @@ async def test_repetitions_and_rotations_are_rows_of_one_sample(bench, tmp_path,
     assert (done.counts.answered, done.counts.failed) == (7, 1)
     rows = await bench.table("answers.parquet")
     assert rows["id"].to_list() == ids and rows["index"].to_list() == index
-    scores = await bench.table("scores.parquet")
+    everything = await bench.table("scores.parquet")
+    scores = everything.head(8)
     assert scores["id"].to_list() == ids
     assert scores["sample"].to_list() == ["0"] * 4 + ["1"] * 4
     assert scores["document"].to_list() == ["0"] * 4 + ["doc"] * 4
     assert scores["value"].to_list() == [1, 1, 1, 0, 1, 1, 0, None]
+    # Right only with every rotation right; one wrong one decides, whatever became of the other.
+    circular = everything.filter(metric="exact_match[circular]").sort("index")
+    assert circular.select("id", "value").rows() == [("0", 1), ("0~e2", 0), ("1", 1), ("1~e2", 0)]
+    passes = everything.filter(pl.col("metric").str.contains("pass@", literal=True)).sort("metric", "index")
+    assert passes.select("metric", "id", "value").rows() == [
+        (f"exact_match[circular][pass@{k}]", id_, value) for k, value in ((1, 0.5), (2, 1)) for id_ in ("0", "1")
+    ]
 
 
 @pytest.mark.parametrize("known", [0, 1, 2])
