@@ -77,15 +77,14 @@ def shown_reference(reference: str, choices: Sequence[str], order: Sequence[int]
 def letter_place(reference: str, choices: Sequence[str]) -> int | None:
     """The option that a reference names by its letter ("B", "(B)", "b."); None where it does not.
 
-    What can be both, as "B" where an option reads "B", is a letter when it is a bare capital.
+    What can be both, as "B" where an option reads "B", is a letter when it stands alone, as metrics read it.
     """
     found = _LETTER.fullmatch(reference)
     if found is None:
         return None
-    letter = found[2]
-    if reference in choices and reference != letter.upper():
+    if reference in choices and len(reference.strip()) > 1:
         return None
-    place = string.ascii_uppercase.index(letter.upper())
+    place = string.ascii_uppercase.index(found[2].upper())
     return place if place < len(choices) else None
 
 

@@ -123,9 +123,10 @@ def test_letters_follow_their_options(count: int, rotation: int, seed: int | Non
 
 
 def test_letters_that_are_texts() -> None:
-    letters = ["b", "C", "A"]
-    assert shown_reference("A", letters, [2, 0, 1]) == "B"  # a bare capital is a letter
-    assert shown_reference("b", letters, [2, 0, 1]) == "b"  # the text of an option
+    letters = ["b", "(C)", "A"]
+    assert shown_reference("A", letters, [2, 0, 1]) == "B"  # alone, it is a letter
+    assert shown_reference("b", letters, [2, 0, 1]) == "c"
+    assert shown_reference("(C)", letters, [2, 0, 1]) == "(C)"  # the text of an option
     assert shown_reference("D", letters, [2, 0, 1]) == "D"  # no such option
 
 
