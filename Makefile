@@ -61,6 +61,9 @@ lock: ## resolve both locks anew (hashes, no index addresses): what vhb runs on,
 	$(EXPORT) --no-dev --group build -o requirements.lock
 	$(EXPORT) --only-group dev -o requirements-dev.lock
 
+screenshots: $(TOOLS) ## photograph the reports anew into docs/images (needs Debian's chromium, fonts-dejavu-core)
+	VHB_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest -q tests/unit/reporter/test_readability.py -k screenshots
+
 bench: $(TOOLS) ## the speed claims, as ratios in one run (bench/README.md)
 	$(BIN)/python -m bench
 
