@@ -21,7 +21,8 @@ from vhb_evaluator.tables import ANSWER_SCHEMA, SCORE_SCHEMA, Spool, typed, writ
 from vhb_evaluator.usage import gather, read_usage
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.results import ANSWERS_CSV_COLUMNS, MetricValue, OutcomeCounts
-from vhb_shared.datasets.columns import column_levels, columns_needed, level_file, level_value
+from vhb_shared.datasets.columns import level_value
+from vhb_shared.datasets.levels import column_levels, columns_needed, level_file
 from vhb_shared.datasets.selection import slice_samples
 
 log = structlog.get_logger()

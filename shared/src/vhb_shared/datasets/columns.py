@@ -1,44 +1,23 @@
-"""Columns of a data set as levels of aggregation: `aggregators: [column:lang]`."""
+"""Values of columns of the data that are levels of aggregation (`levels.py` has their names)."""
 
 import json
-import re
-from collections.abc import Iterable
 
 import polars as pl
 
 from vhb_shared.contracts.job import TaskEntry
+from vhb_shared.datasets.levels import COLUMN, OWN_COLUMNS, column_levels, source_column
 from vhb_shared.documents.check import did_you_mean
 from vhb_shared.errors import UserError
 
-COLUMN = "column:"
 MAX_GROUPS = 1_000
 """Values of a column that is a level: more are no groups but samples, and have `by_id`."""
-_OWN = ("split", "question", "doc_class", "question_type", "answer_bbox", "data_index", "document")
-"""Columns of every data set that hold one text."""
 _LOOKED_AT = 1_000
 """Samples whose other columns are named in a message."""
-_MAX_FILE_NAME = 80
-
-
-def column_levels(aggregators: Iterable[str]) -> tuple[str, ...]:
-    """Those aggregators that are columns, each once."""
-    return tuple(dict.fromkeys(name for name in aggregators if name.startswith(COLUMN)))
-
-
-def level_file(level: str) -> str:
-    """metrics_general.csv, metrics_lang.csv: where the rows of a level are written; safe as a file's name."""
-    name = re.sub(r"[^\w.-]", "_", level.removeprefix(COLUMN))[:_MAX_FILE_NAME]
-    return f"metrics_{name}.csv"
-
-
-def columns_needed(levels: Iterable[str]) -> tuple[str, ...]:
-    """The columns of samples that `level_value` reads."""
-    return tuple(dict.fromkeys(_source(level) for level in levels))
 
 
 def level_value(level: str) -> pl.Expr:
     """The value of a level's column, over the columns of samples; null where a sample has none."""
-    name, source = level.removeprefix(COLUMN), _source(level)
+    name, source = level.removeprefix(COLUMN), source_column(level)
     if source != "fields":
         return pl.col(source)
     return pl.col("fields").str.json_decode(pl.Struct({name: pl.String()})).struct.field(name)
@@ -71,13 +50,8 @@ def check_columns(task: TaskEntry, selected: pl.LazyFrame) -> None:
         raise UserError("\n".join(lines), lines)
 
 
-def _source(level: str) -> str:
-    name = level.removeprefix(COLUMN)
-    return name if name in _OWN else "fields"
-
-
 def _known(selected: pl.LazyFrame) -> list[str]:
-    first = selected.select(*_OWN, "fields").head(_LOOKED_AT).collect()
-    own = [name for name in _OWN if first[name].null_count() < first.height]
+    first = selected.select(*OWN_COLUMNS, "fields").head(_LOOKED_AT).collect()
+    own = [name for name in OWN_COLUMNS if first[name].null_count() < first.height]
     others = {key for text in first["fields"].drop_nulls().unique() for key in json.loads(text)}
     return [*own, *sorted(others)]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.contracts.job import MetricSpec, TaskEntry
-from vhb_shared.datasets.columns import COLUMN, level_file
+from vhb_shared.datasets.levels import COLUMN, level_file
 from vhb_shared.documents.base import Loc
 from vhb_shared.documents.check import did_you_mean
 from vhb_shared.errors import UserError

@@ -5,7 +5,8 @@ import pytest
 
 from vhb_shared.contracts.job import TaskEntry
 from vhb_shared.datasets import columns
-from vhb_shared.datasets.columns import check_columns, column_levels, columns_needed, level_file, level_value
+from vhb_shared.datasets.columns import check_columns, level_value
+from vhb_shared.datasets.levels import column_levels, columns_needed, level_file
 from vhb_shared.datasets.records import SAMPLE_SCHEMA
 from vhb_shared.errors import UserError
 from vhb_shared.jobs.tasks import task_problems
