@@ -19,7 +19,8 @@ async def left_out_answers(spec: "JobSpec", store: "ObjectStore") -> list[str]:
     from vhb_shared.jobs.runs import STORED_KEY, meant_runs
     from vhb_shared.store import layout
 
-    datasets = {task.name: (task.dataset or "").removeprefix(PINNED) for task in spec.tasks}
+    pinned = {task.name: task.dataset for task in spec.tasks if isinstance(task.dataset, str)}
+    datasets = {name: dataset.removeprefix(PINNED) for name, dataset in pinned.items()}
     given = {
         (run.answers.removeprefix(STORED_KEY), datasets[run.task]): run.name
         for run in meant_runs(spec)
