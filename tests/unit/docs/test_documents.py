@@ -17,7 +17,7 @@ from vhb_shared.contracts import topology
 from vhb_shared.contracts.events import EVENTS
 from vhb_shared.contracts.job import JobSpec, ModelEntry, TaskEntry
 from vhb_shared.contracts.results import ANSWERS_CSV_COLUMNS, METRIC_COLUMNS, OUTCOMES
-from vhb_shared.settings import BusSettings, LogSettings, RegistrySettings, StoreSettings
+from vhb_shared.settings import BusSettings, LogSettings, RegistrySettings, SourceSettings, StoreSettings
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md")])
@@ -55,7 +55,9 @@ def test_every_command_is_described() -> None:
     [
         (
             "operations.md",
-            (BusSettings, StoreSettings, RegistrySettings, LogSettings, AgentSettings, EvaluatorSettings),
+            (
+                BusSettings, StoreSettings, SourceSettings, RegistrySettings, LogSettings, AgentSettings, EvaluatorSettings
+            ),
         ),
         ("environments.md", (DockerSettings,)),
     ],
