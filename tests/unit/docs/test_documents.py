@@ -56,7 +56,13 @@ def test_every_command_is_described() -> None:
         (
             "operations.md",
             (
-                BusSettings, StoreSettings, SourceSettings, RegistrySettings, LogSettings, AgentSettings, EvaluatorSettings
+                BusSettings,
+                StoreSettings,
+                SourceSettings,
+                RegistrySettings,
+                LogSettings,
+                AgentSettings,
+                EvaluatorSettings,
             ),
         ),
         ("environments.md", (DockerSettings,)),
