@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import openpyxl
@@ -12,6 +13,7 @@ import pytest
 
 from vhb_reporter import exports
 from vhb_reporter.model import Report
+from vhb_reporter.results import with_labels
 from vhb_reporter.workbook import workbook
 from vhb_shared.contracts.job import ModelEntry, TaskEntry
 from vhb_shared.contracts.results import METRIC_COLUMNS, OUTCOMES
@@ -105,3 +107,15 @@ def test_values_that_are_not_finite() -> None:
     assert [row["value"] for row in json.loads(files["metrics.json"])] == [None, None]
     report = Report(scope="job", job_id="j", title="t", runs=(), groups=())
     assert [row["value"] for row in rows_of(workbook(report, rows), "metrics")] == ["inf", "nan"]
+
+
+def test_reports_name_metrics_as_scores_do(tmp_path: Path) -> None:
+    scores = tmp_path / "scores.parquet"
+    labels = [("cer", "text@1"), ("cer@text-lower@1", "text-lower@1"), ("anls[vlmevalkit]", "docvqa@1")]
+    pl.DataFrame(labels, schema=["metric", "normalisation"], orient="row").write_parquet(scores)
+    tabled = [("cer", "text@1"), ("cer", "text-lower@1"), ("anls[vlmevalkit]", "docvqa@1"), ("cer[epoch_sd]", "text@1")]
+    metrics = pl.DataFrame(tabled, schema=["metric", "normalisation"], orient="row").with_columns(level=pl.lit("x"))
+    found = with_labels(metrics, scores)
+    assert found["metric"].to_list() == ["cer", "cer@text-lower@1", "anls[vlmevalkit]", "cer[epoch_sd]"]
+    assert found.columns == metrics.columns
+    assert with_labels(metrics, None).equals(metrics)

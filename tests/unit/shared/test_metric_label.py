@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from vhb_evaluator.metrics.registry import bind
 from vhb_shared.contracts.job import MetricSpec, TaskEntry
+from vhb_shared.contracts.metric_label import tabled
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,17 @@ def test_options_are_json() -> None:
 def test_what_is_no_label_is_refused(wrong: str) -> None:
     with pytest.raises(ValidationError, match=r"metric|not JSON"):
         TaskEntry.model_validate({"name": "t", "metrics": [wrong]})
+
+
+@pytest.mark.parametrize(
+    ("label", "normalisation", "expected"),
+    [
+        ("cer", "text@1", "cer"),
+        ("cer@text-lower@1", "text-lower@1", "cer"),
+        ("anls[vlmevalkit]@none@1", "none@1", "anls[vlmevalkit]"),
+        ("cer@none@1(gate=structural_fidelity)", "none@1", "cer(gate=structural_fidelity)"),
+        ("exact_match[pass@2]", "text@1", "exact_match[pass@2]"),
+    ],
+)
+def test_a_column_of_its_own_says_the_normalisation(label: str, normalisation: str, expected: str) -> None:
+    assert tabled(label, normalisation) == expected

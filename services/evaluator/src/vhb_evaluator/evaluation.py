@@ -19,6 +19,7 @@ from vhb_evaluator.repeated import repeats
 from vhb_evaluator.scoring import SAMPLE_FIELDS, score_bound
 from vhb_evaluator.tables import ANSWER_SCHEMA, SCORE_SCHEMA, Spool, typed, write_csv, write_parquet
 from vhb_evaluator.usage import gather, read_usage
+from vhb_shared.contracts.metric_label import tabled
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.results import ANSWERS_CSV_COLUMNS, MetricValue, OutcomeCounts
 from vhb_shared.datasets.columns import level_value
@@ -190,9 +191,10 @@ class RunEvaluation:
         run = self._run
         rows = aggregate_lazily(scores, run.name, run.model.name, run.task.name, self._levels, epochs)
         table = pl.scan_parquet(write_parquet(rows, self._folder / "metrics.parquet"))
-        files["metrics.csv"] = write_csv(table, self._folder / "metrics.csv")
+        public = _as_tabled(table)
+        files["metrics.csv"] = write_csv(public, self._folder / "metrics.csv")
         for name in self._aggregators:
-            level = table.filter(pl.col("level") == name)
+            level = public.filter(pl.col("level") == name)
             files[level_file(name)] = write_csv(level, self._folder / level_file(name))
         judges = self._judges.content()
         if judges is not None:
@@ -243,6 +245,12 @@ class RunEvaluation:
             log.warning(
                 "samples could not be scored: no reference, or no judge", run_id=self._run.run_id, samples=missing
             )
+
+
+def _as_tabled(metrics: pl.LazyFrame) -> pl.LazyFrame:
+    labels = metrics.filter(pl.col("level") == GENERAL).select("metric", "normalisation").unique().collect()
+    short = {label: tabled(label, normalisation) for label, normalisation in labels.iter_rows()}
+    return metrics.with_columns(pl.col("metric").replace(short))
 
 
 class _Batch:

@@ -179,7 +179,7 @@ def _view(
         status=_status(state, answers is not None),
         reason=state.failure.message if state and state.failure else None,
         counts=counts,
-        metrics=results.metric_rows(metrics) if metrics is not None else (),
+        metrics=results.metric_rows(results.with_labels(metrics, tables.scores)) if metrics is not None else (),
         scored=tables.scores is not None,
         spreads=per_sample.read_spreads(tables.scores) if tables.scores else {},
         confusions=per_sample.read_confusions(tables.scores) if tables.scores else {},

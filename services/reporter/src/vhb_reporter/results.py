@@ -13,6 +13,7 @@ import polars as pl
 
 from vhb_reporter.measures import FailedSample, MetricRow, Timings
 from vhb_reporter.model import GENERAL
+from vhb_shared.contracts.metric_label import tabled
 from vhb_shared.contracts.results import METRIC_COLUMNS, OUTCOMES, OutcomeCounts
 
 TEXT_LIMIT = 4000
@@ -39,6 +40,25 @@ def read_metrics(path: Path) -> pl.DataFrame:
     """metrics.csv as text columns, without the level by_id, which is as long as the data set."""
     frame = pl.scan_csv(path, infer_schema=False)
     return frame.filter(pl.col("level") != "by_id").select(METRIC_COLUMNS).collect(engine="streaming")
+
+
+def with_labels(metrics: pl.DataFrame, scores: Path | None) -> pl.DataFrame:
+    """The same rows with labels, as scores name metrics, in place of the name and normalisation of metrics.csv.
+
+    Args:
+        metrics: what `read_metrics` read.
+        scores: scores.parquet of the run; without it names stay as they are.
+    """
+    if scores is None:
+        return metrics
+    known = pl.scan_parquet(scores).select("metric", "normalisation").unique().collect(engine="streaming")
+    labels = pl.DataFrame(
+        [(tabled(label, normalisation), normalisation, label) for label, normalisation in known.iter_rows()],
+        schema={"metric": pl.String, "normalisation": pl.String, "label": pl.String},
+        orient="row",
+    )
+    joined = metrics.join(labels, on=["metric", "normalisation"], how="left", maintain_order="left")
+    return joined.with_columns(pl.coalesce("label", "metric").alias("metric")).drop("label")
 
 
 def metric_rows(frame: pl.DataFrame) -> tuple[MetricRow, ...]:

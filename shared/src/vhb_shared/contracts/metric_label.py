@@ -27,3 +27,8 @@ def parse_label(label: str) -> dict[str, Any]:
         except ValueError:
             raise ValueError(f"{label!r}: its options are not JSON") from None
     return fields
+
+
+def tabled(label: str, normalisation: str) -> str:
+    """What the column `metric` of metrics.csv says: the label without its normalisation, which has its own column."""
+    return label.replace(f"@{normalisation}", "", 1)
