@@ -112,9 +112,9 @@ DATA: dict[str, tuple[Rows, tuple[str, ...]]] = {
     "no bytes": (image(b""), (LINE_4, "is empty")),
     "200 megapixels": (image(huge(20_000, 10_000)), (LINE_4, "at most 100 megapixels", "has 200 megapixels")),
     "far more": (image(huge(60_000, 20_000)), (LINE_4, "at most 100 megapixels")),
-    "leaves the folder": (cell(2, 2, "../../secret.png"), (LINE_4, "expected a path inside the folder of the data set")),
-    "elsewhere": (cell(2, 2, "/etc/hostname"), (LINE_4, "expected a path inside the folder of the data set")),
-    "a link that leaves": (link, (LINE_4, "expected a path inside the folder of the data set")),
+    "leaves the folder": (cell(2, 2, "../../secret.png"), (LINE_4, "a path inside the folder of the data set")),
+    "elsewhere": (cell(2, 2, "/etc/hostname"), (LINE_4, "a path inside the folder of the data set")),
+    "a link that leaves": (link, (LINE_4, "a path inside the folder of the data set")),
     "a short row": (lambda rows, folder: rows[2].__delitem__(slice(4, None)), ("line 4", "expected 8 cells, found 4")),
     "no rows": (lambda rows, folder: rows.clear(), ("no row below the header",)),
 }

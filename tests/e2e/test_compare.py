@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from person import table, vhb, write_csv, write_folder, write_job
 
+pytestmark = pytest.mark.slow
+
 METRICS = "exact_match,cer"
 
 

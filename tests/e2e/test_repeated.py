@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 from person import remote, table, vhb, write_job
 
 from vhb_shared.testing.endpoint_process import EndpointProcess
+
+pytestmark = pytest.mark.slow
 
 
 def test_epochs_give_pass_at_k_and_the_spread_between_them(place: Path, endpoint: EndpointProcess) -> None:

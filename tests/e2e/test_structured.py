@@ -5,11 +5,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from person import remote, vhb, write_job
 from PIL import Image
 
 from vhb_shared.testing.endpoint_process import EndpointProcess
+
+pytestmark = pytest.mark.slow
 
 SCHEMA = {"type": "object", "required": ["total"], "properties": {"total": {"type": "string"}}}
 TRUTH = {"fields": {"total": {"value": "10.00", "bboxes": [[1, 2, 3, 4]]}}}

@@ -64,6 +64,7 @@ HOSTILE = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_every_structured_metric_survives(make_samples, make_answers, hostile):
     references = list(dict.fromkeys(reference for reference, _ in METRICS.values()))
@@ -76,7 +77,7 @@ def test_every_structured_metric_survives(make_samples, make_answers, hostile):
             (MetricSpec(name=name, options=options),),
         ).to_dicts()
         assert row["status"] in ("scored", "unparsable"), (name, row["detail"])
-        assert time.perf_counter() - began < 20, name
+        assert time.perf_counter() - began < 60, name
         assert row["detail"] is None or len(row["detail"]) < 200_000
         if row["detail"] is not None:
             json.loads(row["detail"])

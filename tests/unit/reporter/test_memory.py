@@ -92,6 +92,7 @@ async def store_results(world, count: int) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_memory_does_not_grow_with_the_data(world, tmp_path: Path) -> None:
     peaks = []
