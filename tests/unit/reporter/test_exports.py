@@ -113,9 +113,13 @@ def test_reports_name_metrics_as_scores_do(tmp_path: Path) -> None:
     scores = tmp_path / "scores.parquet"
     labels = [("cer", "text@1"), ("cer@text-lower@1", "text-lower@1"), ("anls[vlmevalkit]", "docvqa@1")]
     pl.DataFrame(labels, schema=["metric", "normalisation"], orient="row").write_parquet(scores)
-    tabled = [("cer", "text@1"), ("cer", "text-lower@1"), ("anls[vlmevalkit]", "docvqa@1"), ("cer[epoch_sd]", "text@1")]
+    tabled = [("cer", "text@1"), ("cer", "text-lower@1"), ("anls[vlmevalkit]", "docvqa@1")]
+    # Spreads between epochs are of no sample, so that scores do not name them.
+    tabled += [("cer[epoch_sd]", "text@1"), ("cer[epoch_sd]", "text-lower@1")]
     metrics = pl.DataFrame(tabled, schema=["metric", "normalisation"], orient="row").with_columns(level=pl.lit("x"))
     found = with_labels(metrics, scores)
-    assert found["metric"].to_list() == ["cer", "cer@text-lower@1", "anls[vlmevalkit]", "cer[epoch_sd]"]
+    assert found["metric"].to_list() == [
+        "cer", "cer@text-lower@1", "anls[vlmevalkit]", "cer[epoch_sd]", "cer@text-lower@1[epoch_sd]"
+    ]  # fmt: skip
     assert found.columns == metrics.columns
     assert with_labels(metrics, None).equals(metrics)

@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 from scipy import special
 
-from vhb_evaluator.metrics.registry import CIRCULAR, EPOCH_SD, class_from_label, pass_label
+from vhb_evaluator.metrics.registry import CIRCULAR, class_from_label, pass_label
 from vhb_evaluator.scoring import ratio
 from vhb_evaluator.tables import SCORE_SCHEMA
+from vhb_shared.contracts.metric_label import EPOCH_SD
 from vhb_shared.errors import UserError
 
 _PART_ROWS = 250_000

@@ -13,7 +13,7 @@ import polars as pl
 
 from vhb_reporter.measures import FailedSample, MetricRow, Timings
 from vhb_reporter.model import GENERAL
-from vhb_shared.contracts.metric_label import tabled
+from vhb_shared.contracts.metric_label import EPOCH_SD, tabled
 from vhb_shared.contracts.results import METRIC_COLUMNS, OUTCOMES, OutcomeCounts
 
 TEXT_LIMIT = 4000
@@ -53,7 +53,11 @@ def with_labels(metrics: pl.DataFrame, scores: Path | None) -> pl.DataFrame:
         return metrics
     known = pl.scan_parquet(scores).select("metric", "normalisation").unique().collect(engine="streaming")
     labels = pl.DataFrame(
-        [(tabled(label, normalisation), normalisation, label) for label, normalisation in known.iter_rows()],
+        [
+            (tabled(label, normalisation), normalisation, label)
+            for scored, normalisation in known.iter_rows()
+            for label in (scored, scored + EPOCH_SD)
+        ],
         schema={"metric": pl.String, "normalisation": pl.String, "label": pl.String},
         orient="row",
     )

@@ -5,6 +5,9 @@ import json
 import re
 from typing import Any
 
+EPOCH_SD = "[epoch_sd]"
+"""After a metric's label: the standard deviation of a group's value between epochs. A row of tables, of no sample."""
+
 _LABEL = re.compile(
     r"(?P<name>[^@\[\]{}()]+)(\[(?P<profile>[^\]]+)\])?(@(?P<normalisation>[^{(]+))?"
     r"(?P<options>\{.*\})?(\(gate=(?P<gate>[^(){}]+)\))?"

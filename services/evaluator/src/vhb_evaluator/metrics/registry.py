@@ -15,13 +15,12 @@ from vhb_evaluator import normalisation
 from vhb_evaluator.metrics.base import Metric, MetricOptions
 from vhb_evaluator.metrics.context import MetricContext
 from vhb_shared.contracts.job import MetricSpec, TaskEntry
+from vhb_shared.contracts.metric_label import EPOCH_SD
 from vhb_shared.errors import UserError
 from vhb_shared.registry.plugins import load_plugin, plugin, plugin_names
 
 CIRCULAR = "[circular]"
 """After a metric's label: a sample is right only if all rotations of its options are."""
-EPOCH_SD = "[epoch_sd]"
-"""After a metric's label: the standard deviation of a group's value between epochs."""
 
 
 def pass_label(label: str, k: int, threshold: float | None = None) -> str:
