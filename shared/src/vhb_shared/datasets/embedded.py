@@ -40,12 +40,13 @@ def text_list(cell: str) -> list[str] | None:
     text = cell.strip()
     if not (text.startswith("[") and text.endswith("]")):
         return None
+    # JSON first: Python would read "\ud83d\ude00" as two halves of a character.
     try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        value = json.loads(text)
+    except (ValueError, RecursionError):
         try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
             return None
     if not isinstance(value, list) or not all(isinstance(item, str | int | float) for item in value):
         return None

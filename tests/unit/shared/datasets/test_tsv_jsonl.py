@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from vhb_shared.contracts.job import TaskEntry
+from vhb_shared.datasets.embedded import text_list
 from vhb_shared.datasets.pin import pin_dataset
 from vhb_shared.datasets.prompts import render_prompt
 from vhb_shared.datasets.registry import reader_names
@@ -61,6 +62,21 @@ async def problems(path: Path, store) -> tuple[str, ...]:
 
 def test_the_readers_are_listed() -> None:
     assert {"folder", "jsonl", "tsv"} <= set(reader_names())
+
+
+@pytest.mark.parametrize(
+    ("cell", "items"),
+    [
+        ("['a', \"it's\"]", ["a", "it's"]),
+        (json.dumps(["\U0001f600", "é", 1.5]), ["\U0001f600", "é", "1.5"]),
+        (repr(["\U0001f600", "\x1b", "a\nb"]), ["\U0001f600", "\x1b", "a\nb"]),
+        ("[true, null]", None),
+        ("[1, 2", None),
+        ("[]", []),
+    ],
+)
+def test_lists_in_cells_are_read_as_json_and_as_python_write_them(cell: str, items: list[str] | None) -> None:
+    assert text_list(cell) == items
 
 
 async def test_tsv_with_embedded_shared_and_several_images(tmp_path: Path, store) -> None:
