@@ -175,6 +175,18 @@ async def test_a_cancelled_run_withdraws_what_was_not_answered(bench, tmp_path, 
     assert done.metrics[0].n_failed == 3
 
 
+async def test_scores_from_before_a_job_was_cancelled_say_what_answers_say(bench, tmp_path, make_samples, make_answers):
+    await bench.start(tmp_path, make_samples(REFERENCES[:2]), metrics=["cer", "exact_match"])
+    event = await bench.commit(tmp_path, 0, make_answers([(0, "abcd", "answered")]))  # one of its two is missing
+    await bench.handlers.on_shard_completed(event)
+    bench.state = bench.state.model_copy(update={"cancel_requested": True})
+    await bench.handlers.evaluate_run(bench.completed())
+    assert (await bench.table("answers.parquet"))["outcome"].to_list() == ["answered", "withdrawn"]
+    scores = await bench.table("scores.parquet")
+    assert scores["outcome"].to_list() == ["answered"] * 2 + ["withdrawn"] * 2
+    assert scores["status"].to_list() == ["scored"] * 2 + ["withdrawn"] * 2
+
+
 async def test_a_retry_given_up_keeps_the_answers_it_started_from(bench, tmp_path, make_samples, make_answers):
     await bench.start(tmp_path, make_samples(REFERENCES[:2]))
     await bench.commit(tmp_path, 0, make_answers([(0, "abcd", "answered"), (1, None, "failed")]))

@@ -116,7 +116,7 @@ class RunEvaluation:
         for stored, samples in zip(shards, self._samples_of(shards), strict=True):
             answers = from_part(samples, read_part(stored.part) if stored.part is not None else None, stored.missing)
             self._take(answers)
-            known = self._known_scores(stored, samples)
+            known = self._known_scores(stored, answers)
             if known is None:
                 batch.add(stored, samples, answers)
             # Rows leave in the order of the shards: what waits goes before what is known.
@@ -136,15 +136,19 @@ class RunEvaluation:
     def _read(self, offset: int, count: int) -> pl.DataFrame:
         return read_samples(self._samples, self._run, offset, count, self._columns)
 
-    def _known_scores(self, stored: StoredShard, samples: pl.DataFrame) -> pl.DataFrame | None:
+    def _known_scores(self, stored: StoredShard, answers: pl.DataFrame) -> pl.DataFrame | None:
         """The stored scores of a part, if they are of these metrics; empty when nothing is to be scored."""
         if not self._metrics:
             return pl.DataFrame(schema=SCORE_SCHEMA)
         if stored.scores is None:
             return None
         table = read_part(stored.scores)
-        if table.height != samples.height * len(self._metrics) or not set(SCORE_SCHEMA) <= set(table.columns):
+        if table.height != answers.height * len(self._metrics) or not set(SCORE_SCHEMA) <= set(table.columns):
             return None
+        # What becomes of a sample without an answer was not known then: the job may have been cancelled since.
+        for name in ("id", "outcome"):
+            if table[name].gather_every(len(self._metrics)).to_list() != answers[name].to_list():
+                return None
         if (table["status"] == "not_scored").any():
             return None  # what could not be measured then, such as by a judge that was away, may be now
         return table.select(typed(SCORE_SCHEMA))
