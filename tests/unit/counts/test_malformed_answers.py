@@ -63,7 +63,7 @@ def _benchmark(kind: str, texts: list[str]) -> Benchmark:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", list(METRICS))
+@pytest.mark.parametrize("kind", [pytest.param("texts", marks=pytest.mark.slow), "records"])
 def test_malformed_answers_reach_every_file_as_what_they_are(kind: str, tmp_path: Path) -> None:
     texts = [storable(json.loads(text)) for text in ARRIVED.values()]
     drawn, journey = _benchmark(kind, texts), Journey(tmp_path)
