@@ -35,7 +35,7 @@ demo: $(STAMP) ## read real document images with a real OCR engine, through all 
 	$(BIN)/vhb run examples/quickstart.yaml --out results/quickstart
 
 test: $(TOOLS) ## the everyday tests: real nats-server, real S3 server
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: $(TOOLS) ## every test: also kills, real OCR engines, large jobs
 	$(BIN)/python -m pytest
