@@ -103,6 +103,12 @@ def test_headlines_carry_the_direction(make_samples, make_answers):
     ]  # fmt: skip
 
 
+def test_headlines_say_which_values_are_no_sums(make_samples, make_answers):
+    specs = (MetricSpec(name="f1_macro", options={"classes": ["a", "b"]}), MetricSpec(name="exact_match"))
+    table = aggregate(score(make_samples([["a"]]), make_answers([(0, "a", "answered")]), specs), "r", "m", "t")
+    assert [each.composite for each in headlines(table)] == [True, False]
+
+
 def test_no_scores_no_rows():
     assert aggregate(pl.DataFrame(schema=SCORE_SCHEMA), "r", "m", "t").schema == METRIC_SCHEMA
     assert headlines(aggregate(pl.DataFrame(schema=SCORE_SCHEMA), "r", "m", "t")) == ()

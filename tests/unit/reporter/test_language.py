@@ -14,6 +14,7 @@ import vhb_reporter
 from vhb_reporter import formats, language
 from vhb_reporter.environment import html_environment
 from vhb_shared.contracts.job import JobSpec, ReportOptions
+from vhb_shared.statistics import verdict
 
 from .test_hostile import assert_inert
 
@@ -83,7 +84,8 @@ def sentences() -> dict[str, tuple[str, bool]]:
     """Sentence -> where it stands, and whether it has plural forms."""
     found: dict[str, tuple[str, bool]] = {}
     words = (("language.py", word) for word in language.WORDS)
-    for where, message in (*of_templates(), *of_code(), *words):
+    verdicts = (("verdict.py", message) for message in (*verdict.SENTENCES, *verdict.PLURALS))
+    for where, message in (*of_templates(), *of_code(), *words, *verdicts):
         texts = tuple(text for text in ((message,) if isinstance(message, str) else message) if text)
         if texts:
             plural = len(texts) > 1 or found.get(texts[0], ("", False))[1]

@@ -45,7 +45,7 @@ async def test_the_leaderboard_ranks_by_direction_and_shows_bounds(world) -> Non
     assert "cer ↓" in rows[0]
     assert rows[2].startswith("| large | **0.0000** |")
     # 0.07 over 7 scored; bounds: (0.07 + 0) / 8 and (0.07 + 1) / 8.
-    assert rows[3].startswith("| small | 0.0100 (0.0088 to 0.1338) | 8 | 7 | 1 |")
+    assert rows[3].startswith("| small | 0.0100 ≈ (0.0088 to 0.1338) | 8 | 7 | 1 |")
 
 
 async def test_higher_is_better_turns_the_ranking(world) -> None:

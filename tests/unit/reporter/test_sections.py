@@ -42,8 +42,9 @@ class Unescaped(Extra):
 
 
 OURS = (
-    "summary", "leaderboard", "charts", "tradeoffs", "breakdown", "class-map", "distributions", "confusion", "fields",
-    "robustness", "outcomes", "performance", "timings", "samples", "disagreement", "failures", "setup", "provenance",
+    "summary", "leaderboard", "differences", "charts", "tradeoffs", "breakdown", "class-map", "distributions",
+    "confusion", "fields", "robustness", "outcomes", "performance", "timings", "samples", "disagreement",
+    "failures", "setup", "provenance",
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from vhb_evaluator.composite import with_composite_values, with_ordered_bounds
 from vhb_evaluator.intervals import with_intervals
-from vhb_evaluator.metrics.registry import higher_is_better
+from vhb_evaluator.metrics.registry import class_from_label, higher_is_better
 from vhb_evaluator.repeated import epoch_spread, repeats
 from vhb_evaluator.scoring import ratio
 from vhb_evaluator.tables import METRIC_SCHEMA, typed
@@ -150,6 +150,7 @@ def headlines(metrics: pl.DataFrame) -> tuple[MetricValue, ...]:
             value_if_failed_worst=row["value_if_failed_worst"],
             value_if_failed_best=row["value_if_failed_best"],
             higher_is_better=higher_is_better(row["metric"]),
+            composite=class_from_label(row["metric"]).composite,
         )
         for row in rows.iter_rows(named=True)
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from vhb_reporter import exports, per_sample, results
+from vhb_reporter.differences import against_best
 from vhb_reporter.disagreement import most_disagreed
 from vhb_reporter.files import ReportFiles
 from vhb_reporter.grouping import Direction, compared, labelled
@@ -40,6 +41,8 @@ class _Read:
     tables: Tables
     metrics: pl.DataFrame | None
     directions: Direction
+    composite: Mapping[str, bool]
+    """Metric label -> whether its group values are no sums over samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,8 @@ class Gatherer:
             path = await files.samples(run.dataset.digest)
             samples = run_samples(path, run) if path else None
             disagreed[group.title] = await asyncio.to_thread(most_disagreed, group, tables, samples)
+        composite = {label: said for item in read for label, said in item.composite.items()}
+        differences = await asyncio.to_thread(against_best, groups, tables, composite) if with_samples else {}
         first = views[0].spec if views else None
         return Report(
             scope="job" if scope_is_job else "run",
@@ -136,6 +141,7 @@ class Gatherer:
             cards=cards,
             choice=choice,
             disagreed={title: found for title, found in disagreed.items() if found},
+            differences=differences,
         )
 
     async def _read(self, spec: RunSpec, files: ReportFiles) -> _Read:
@@ -190,7 +196,8 @@ def _view(
         environment=_environment(environment),
         performance=_performance(performance),
     )
-    return _Read(view, tables, metrics, directions)
+    composite = {value.metric: value.composite for value in (shown.metrics if shown else ())}
+    return _Read(view, tables, metrics, directions, composite)
 
 
 def _status(state: RunState | None, has_answers: bool) -> RunStatus:

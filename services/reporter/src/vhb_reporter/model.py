@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from vhb_reporter.measures import Confusion, FailedSample, FieldCount, MetricRow, Spread, Timings
+from vhb_shared.contracts.comparison import Difference
 from vhb_shared.contracts.job import ReportLanguage
 from vhb_shared.contracts.performance import Performance
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.results import OutcomeCounts, Reused
+from vhb_shared.statistics.verdict import distinguishable
 
 Scope = Literal["job", "run"]
 RunStatus = Literal["completed", "failed", "cancelled", "incomplete"]
@@ -169,6 +171,37 @@ class DisagreedSample:
 
 
 @dataclass(frozen=True, slots=True)
+class RunDifference:
+    """A run against the best one of its comparison, by the first metric."""
+
+    run: RunView
+    found: Difference
+    """The best run is the baseline."""
+    only_best: int = 0
+    """Samples that only the best run was asked."""
+    only_run: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """The best run of a comparison against each other run that was scored."""
+
+    best: RunView
+    against: tuple[RunDifference, ...] = ()
+    """In the order of the leaderboard."""
+    left_out: Literal["composite", "unknown", "samples", "pairs"] | None = None
+    """Why nothing was compared: the metric does not add up, nobody knows whether it does, or it would take too long."""
+
+    def indistinguishable(self) -> frozenset[str]:
+        """Ids of runs whose difference to the best is not shown."""
+        return frozenset(
+            each.run.spec.run_id
+            for each in self.against
+            if each.found.difference is not None and not distinguishable(each.found)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything a report shows, for a job or for one run."""
 
@@ -181,6 +214,8 @@ class Report:
     choice: SampleChoice = "worst"
     disagreed: Mapping[str, tuple[DisagreedSample, ...]] = field(default_factory=dict)
     """Title of a comparison -> the samples on which its runs differ most."""
+    differences: Mapping[str, Differences] = field(default_factory=dict)
+    """Title of a comparison -> its best run against the others; only where there are others."""
     planned_at: str = ""
     submitted_at: str = ""
     software: Mapping[str, str] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from vhb_reporter.language import gettext, noted
 from vhb_reporter.model import Report, RunView
 from vhb_reporter.redacted import shown
-from vhb_shared.contracts.job import ModelEntry, PromptSet, TaskEntry
+from vhb_shared.contracts.job import MetricSpec, ModelEntry, PromptSet, TaskEntry
 
 _ENTRIES = 400
 _DEPTH = 6
@@ -116,6 +116,27 @@ def model_settings(entry: ModelEntry) -> tuple[Fact, ...]:
     said |= {f"resources: {name}": value for name, value in entry.resources.model_dump(exclude_defaults=True).items()}
     said |= {f"retries: {name}": value for name, value in entry.retries.model_dump(exclude_defaults=True).items()}
     return tuple((name, shown(name, value)) for name, value in said.items() if value not in (None, "", {}, []))
+
+
+def task_settings(entry: TaskEntry) -> tuple[Fact, ...]:
+    """What the entry says of how samples are asked and compared, beyond defaults, by the names of the job file."""
+    said = entry.model_dump(mode="json", include=set(_TASK_SETTINGS))
+    defaults = {name: TaskEntry.model_fields[name].default for name in _TASK_SETTINGS}
+    return tuple(_flat({name: said[name] for name in _TASK_SETTINGS if said[name] != defaults[name]}))
+
+
+_TASK_SETTINGS = ("epochs", "circular", "shuffle_options", "few_shot", "variant", "compare_as")
+
+
+def metric_settings(spec: MetricSpec) -> str:
+    """A metric as the job asks for it: `f1_macro, text-lower, classes: ["a", "b"], gate: structural_fidelity`."""
+    said = [spec.name, *(each for each in (spec.normalisation, spec.profile) if each)]
+    facts = _flat(spec.options)
+    if spec.gate is not None:
+        facts += [("gate", spec.gate.name), *_flat(spec.gate.options, "gate.")]
+    if spec.pass_threshold is not None:
+        facts.append(("pass_threshold", f"{spec.pass_threshold:g}"))
+    return ", ".join([*said, *(f"{name}: {value}" for name, value in facts)])
 
 
 def prompts(entry: TaskEntry) -> tuple[Prompt, ...]:

@@ -176,3 +176,5 @@ class MetricValue(BaseModel):
     value_if_failed_worst: float | None = None
     value_if_failed_best: float | None = None
     higher_is_better: bool = True
+    composite: bool = False
+    """Whether the value is a function of several sums (macro F1, BLEU): values of samples say nothing about it."""

@@ -5,7 +5,7 @@ from typing import ClassVar, NamedTuple
 
 from vhb_reporter.language import noted
 from vhb_reporter.measures import MetricRow
-from vhb_reporter.model import ComparisonGroup, Report, RunView
+from vhb_reporter.model import ComparisonGroup, Differences, Report, RunView
 from vhb_reporter.sections.template import TemplateSection
 
 
@@ -14,6 +14,8 @@ class Cell(NamedTuple):
 
     row: MetricRow | None
     best: bool
+    near: bool = False
+    """Not distinguishable from the best."""
 
 
 class Line(NamedTuple):
@@ -31,6 +33,8 @@ class Table(NamedTuple):
     lines: tuple[Line, ...]
     intervals: bool
     bounds: bool
+    near: bool
+    """Whether any run is not distinguishable from the best."""
 
 
 class Leaderboard(TemplateSection):
@@ -41,18 +45,24 @@ class Leaderboard(TemplateSection):
     order: ClassVar[int] = 200
 
     def context(self, report: Report) -> Mapping[str, object]:
-        return {"tables": [_table(group) for group in report.groups]}
+        return {"tables": [_table(group, report.differences.get(group.title)) for group in report.groups]}
 
 
-def _table(group: ComparisonGroup) -> Table:
+def _table(group: ComparisonGroup, differences: Differences | None) -> Table:
+    near = differences.indistinguishable() if differences is not None else frozenset()
     best = {metric: group.best(metric) for metric in group.metrics}
     lines = []
     for run in group.ranked():
         rows = [run.value(metric) for metric in group.metrics]
         cells = tuple(
             # With nobody to compare with, nothing is best.
-            Cell(row, len(group.runs) > 1 and row is not None and row.value is not None and row.value == best[metric])
-            for metric, row in zip(group.metrics, rows, strict=True)
+            Cell(
+                row,
+                len(group.runs) > 1 and row is not None and row.value is not None and row.value == best[metric],
+                # Differences are by the first metric.
+                place == 0 and run.spec.run_id in near,
+            )
+            for place, (metric, row) in enumerate(zip(group.metrics, rows, strict=True))
         )
         lines.append(Line(run, cells, next((row for row in rows if row is not None), None)))
     values = [cell.row for line in lines for cell in line.cells if cell.row]
@@ -61,4 +71,5 @@ def _table(group: ComparisonGroup) -> Table:
         lines=tuple(lines),
         intervals=any(row.ci_low is not None for row in values),
         bounds=any(row.n_failed for row in values),
+        near=bool(near),
     )

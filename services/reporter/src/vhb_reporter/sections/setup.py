@@ -5,7 +5,7 @@ from typing import ClassVar, NamedTuple
 
 from vhb_reporter.language import noted
 from vhb_reporter.model import Report
-from vhb_reporter.provenance import Prompt, model_settings, prompts, schema_digest
+from vhb_reporter.provenance import Prompt, metric_settings, model_settings, prompts, schema_digest, task_settings
 from vhb_reporter.sections.template import TemplateSection
 from vhb_shared.contracts.job import ModelEntry, TaskEntry
 from vhb_shared.contracts.plan import DatasetRef
@@ -27,6 +27,8 @@ class Task(NamedTuple):
     dataset: DatasetRef
     samples: int
     metrics: tuple[str, ...]
+    settings: tuple[tuple[str, str], ...]
+    """By the names of the job file."""
     prompts: tuple[Prompt, ...]
     more_prompts: int
     schema_digest: str | None
@@ -59,10 +61,8 @@ def _task(entry: TaskEntry, dataset: DatasetRef, samples: int) -> Task:
         entry=entry,
         dataset=dataset,
         samples=samples,
-        metrics=tuple(
-            metric.name + "".join(f", {option}" for option in (metric.normalisation, metric.profile) if option)
-            for metric in entry.metrics
-        ),
+        metrics=tuple(map(metric_settings, entry.metrics)),
+        settings=task_settings(entry),
         prompts=found[:12],
         more_prompts=max(len(found) - 12, 0),
         schema_digest=schema_digest(entry),
