@@ -165,6 +165,26 @@ async def test_previews_of_the_worst_samples_come_first(world: Any) -> None:
     assert "samples/images/" not in page.split('id="about"')[0]
 
 
+async def test_data_sets_that_share_an_image_share_its_preview(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.dataset(2)
+    await world.answer(world.plan_run("small"), GOOD[:2], [0.1, 0.2])
+    world.digest = "e" * 64
+    world.samples.clear()
+    await world.dataset(2)
+    await world.answer(world.plan_run("small", "again"), GOOD[:2], [0.1, 0.2])
+    written: list[str] = []
+    put_file = world.store.put_file
+
+    async def put(key: str, path: Path) -> None:
+        written.append(key)
+        await put_file(key, path)
+
+    monkeypatch.setattr(world.store, "put_file", put)
+    await world.job()
+    previews = [key for key in written if "/images/" in key]
+    assert previews and len(previews) == len(set(previews)), "two at once would remove each other's file"
+
+
 def test_a_preview_stays_in_its_folder_whatever_the_image_is_called() -> None:
     previews = Previews(10, [])
     names = ["../../evil.png", "a/b.png", "a" * 64 + ".png"]

@@ -73,4 +73,6 @@ async def _send_previews(store: ObjectStore, job_id: str, files: ReportFiles, pr
             await store.put_file(layout.job_samples(job_id, f"images/{file}"), folder / file)
             await asyncio.to_thread((folder / file).unlink)
 
-    await asyncio.gather(*(one(digest, name, file) for (digest, name), file in previews.chosen.items() if file))
+    # Data sets may share images: one preview serves all of them.
+    files_of = {file: image for image, file in previews.chosen.items() if file}
+    await asyncio.gather(*(one(digest, name, file) for file, (digest, name) in files_of.items()))
