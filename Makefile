@@ -37,8 +37,8 @@ demo: $(STAMP) ## read real document images with a real OCR engine, through all 
 test: $(TOOLS) ## the everyday tests: real nats-server, real S3 server
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
-test-all: $(TOOLS) ## every test: also kills, real OCR engines, large jobs
-	$(BIN)/python -m pytest
+test-all: test ## every test: also kills, real engines, containers, browser, large jobs
+	$(BIN)/python -m pytest -m slow
 
 lint: $(TOOLS) ## style, strict types, dependency rule, generated schemas
 	$(BIN)/ruff check .
