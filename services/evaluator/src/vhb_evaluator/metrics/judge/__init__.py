@@ -1,5 +1,1 @@
-"""Judges: models that are asked how good an answer is."""
-
-from vhb_evaluator.metrics.judge.metric import Judge
-
-__all__ = ["Judge"]
+"""Judges: models that are asked how good an answer is. `metric.py` is the metric; only it loads a client."""
