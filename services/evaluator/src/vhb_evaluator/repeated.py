@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy import special
 
 from vhb_evaluator.metrics.registry import CIRCULAR, class_from_label, pass_label
 from vhb_evaluator.scoring import ratio
@@ -195,6 +194,8 @@ def _is_right(numerator: str, denominator: str, right: _Right) -> pl.Expr:
 
 
 def _pass_at(k: int, right: pl.Series, of: pl.Series) -> list[float | None]:
+    from scipy import special  # not at the top: a service that starts has no use for it
+
     successes, trials = (series.to_numpy().astype(np.float64) for series in (right, of))
     with np.errstate(invalid="ignore", divide="ignore"):
         # log C(n - c, k) - log C(n, k); no k wrong ones are left where n - c < k.

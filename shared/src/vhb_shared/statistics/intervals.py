@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
@@ -108,6 +107,8 @@ def cluster_interval(sums: Floats, statistic: Statistic, seed: int) -> Interval 
 
 def student(value: float, error: float, clusters: int) -> Interval:
     """Student's t interval with (clusters - 1) degrees of freedom."""
+    from scipy import special  # not at the top: a service that starts has no use for half a second of it
+
     reach = float(special.stdtrit(clusters - 1, (1 + LEVEL) / 2)) * error
     return rounded(value - reach, value + reach, value)
 
@@ -137,6 +138,8 @@ def _sums_of(drawn: NDArray[np.int64], sums: Floats) -> Floats:
 
 def _bca(again: Floats, found: Jackknife, clusters: int) -> Interval:
     again = again[np.isfinite(again)]
+    from scipy import special
+
     near = 1e-9 * max(1.0, abs(found.value))
     below = (again < found.value - near).mean() + 0.5 * (np.abs(again - found.value) <= near).mean()
     bias = float(special.ndtri(np.clip(below, 1 / (RESAMPLES + 1), RESAMPLES / (RESAMPLES + 1))))
@@ -164,6 +167,8 @@ def wilson(successes: int, trials: int) -> Interval:
     slow for thousands of groups.
     """
     share = successes / trials
+    from scipy import special
+
     z = float(special.ndtri((1 + LEVEL) / 2))
     middle = share + z * z / (2 * trials)
     reach = z * float(np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)))
