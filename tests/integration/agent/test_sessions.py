@@ -65,7 +65,10 @@ class NoRunner:
     """Is never hungry."""
 
     slots = 8
-    shards_in_hand = 0
+    shards_taken = 0
+
+    async def until_taken(self, count: int) -> None:
+        await asyncio.Event().wait()
 
     async def until_hungry(self) -> None:
         await asyncio.Event().wait()

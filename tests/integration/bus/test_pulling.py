@@ -21,14 +21,16 @@ class Desk:
     def __init__(self, wanted: int) -> None:
         self.wanted = wanted
         self.begun: list[str] = []
+        self.taken = 0
         self.go_on = asyncio.Event()
 
     async def handle(self, message: CancelJob) -> None:
         self.begun.append(message.job_id)
         await self.go_on.wait()
 
-    async def until_wanted(self, in_hand: int) -> None:
-        while max(in_hand, len(self.begun)) >= self.wanted:  # noqa: ASYNC110
+    async def until_wanted(self, latest: asyncio.Task[None] | None) -> None:
+        self.taken += latest is not None
+        while self.taken >= self.wanted:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     def puller(self, bus: Bus) -> Puller[CancelJob]:

@@ -52,10 +52,8 @@ async def start(bench, tmp_path, make_samples, make_answers, answers, *metrics):
 
 
 async def test_scores_failures_and_what_is_kept(bench, tmp_path, make_samples, make_answers, endpoint):
-    event = await start(
-        bench, tmp_path, make_samples, make_answers, [GOOD, BAD, FAILS, None, PROSE, GOOD], judged(endpoint)
-    )
-    await bench.handlers.on_shard_completed(event)
+    await start(bench, tmp_path, make_samples, make_answers, [GOOD, BAD, FAILS, None, PROSE, GOOD], judged(endpoint))
+    await bench.handlers.evaluate_run(bench.completed())
     assert endpoint.stats()["total"] == 5  # questions differ, so the same answer is judged twice
     endpoint.control(reset=True)
     done = await bench.handlers.evaluate_run(bench.completed())

@@ -87,7 +87,8 @@ class EvaluatorHandlers:
         await threaded(_score_nothing)
 
     async def on_shard_completed(self, event: RunShardCompleted) -> None:
-        """Scores an answers part ahead of time; does nothing when the run is not to be scored or the part is done.
+        """Scores an answers part ahead of time; does nothing when the run is not to be scored, the part is done, or
+        there is no time ahead.
 
         What goes wrong with the answers or a metric is only logged: `evaluate_run` meets it again and reports it.
 
@@ -97,7 +98,8 @@ class EvaluatorHandlers:
         key = layout.scores_part(event.run_id, event.shard, event.token)
         try:
             run, metrics = await self._run(event.run_id)
-            if not metrics or await self._store.exists(key):
+            # A run's only shard is scored by `evaluate_run`, which its completion sets off at the same time.
+            if not metrics or run.shards == 1 or await self._store.exists(key):
                 return
             part = await self._cache.path(layout.answers_part(event.run_id, event.shard, event.token))
             samples = await self._cache.path(layout.dataset_samples(run.dataset.digest))

@@ -16,7 +16,6 @@ MOST = 64
 """Shards in hand at once, however small they are and however many wait for a last answer."""
 ARRIVAL_S = 2.0
 """A message taken is in the runner's hands by then, or will not be."""
-_LOOK_S = 0.02
 
 
 def shards_at_once(concurrency: int, shard_size: int) -> int:
@@ -28,8 +27,12 @@ class Appetite(Protocol):
     """Says when more work is needed; `runner.ShardRunner` in the agent."""
 
     @property
-    def shards_in_hand(self) -> int:
-        """Shards that are being answered."""
+    def shards_taken(self) -> int:
+        """Shards that came in hand until now, those that were answered since included."""
+        ...
+
+    async def until_taken(self, count: int) -> None:
+        """Returns when so many shards have come in hand."""
         ...
 
     async def until_hungry(self) -> None:
@@ -52,8 +55,8 @@ class ShardIntake:
         self, bus: Bus, backend_id: str, infer: Callable[[InferShard], Awaitable[None]], appetite: Appetite
     ) -> None:
         self._appetite = appetite
-        self._in_hand = 0
-        self._taken_at = -ARRIVAL_S
+        self._taken = 0
+        """Shards that the runner had when the latest message was pulled."""
         consumer = topology.backend_consumer(backend_id)
         self._puller = Puller(bus, consumer, Handling(bus, consumer, InferShard, infer), self._until_wanted)
 
@@ -66,12 +69,11 @@ class ShardIntake:
     ) -> None:
         await self._puller.__aexit__(kind, error, trace)
 
-    async def _until_wanted(self, in_hand: int) -> None:
-        clock = asyncio.get_running_loop().time
-        if in_hand > self._in_hand:
-            self._taken_at = clock()
-        self._in_hand = in_hand
-        # One that was just taken counts only when the runner has it: till then nobody knows whether it will do.
-        while in_hand > self._appetite.shards_in_hand and clock() < self._taken_at + ARRIVAL_S:  # noqa: ASYNC110
-            await asyncio.sleep(_LOOK_S)
+    async def _until_wanted(self, latest: asyncio.Task[None] | None) -> None:
+        if latest is not None:
+            # It counts only when the runner has it: till then nobody knows whether it will do.
+            arriving = asyncio.create_task(self._appetite.until_taken(self._taken + 1))
+            await asyncio.wait({arriving, latest}, timeout=ARRIVAL_S, return_when=asyncio.FIRST_COMPLETED)
+            arriving.cancel()
         await self._appetite.until_hungry()
+        self._taken = self._appetite.shards_taken

@@ -57,6 +57,9 @@ class Gathered:
     files: ReportFiles
 
 
+_RESULTS = ("answers.parquet", "scores.parquet", "metrics.csv", "environment.json", "performance.json")
+
+
 class Gatherer:
     """Reads results. See `ReporterHandlers` for the arguments."""
 
@@ -146,11 +149,9 @@ class Gatherer:
 
     async def _read(self, spec: RunSpec, files: ReportFiles) -> _Read:
         source = spec.results_run_id
-        answers = await files.result(source, "answers.parquet")
-        scores = await files.result(source, "scores.parquet")
-        metrics_csv = await files.result(source, "metrics.csv")
-        environment = await files.result(source, "environment.json")
-        performance = await files.result(source, "performance.json")
+        answers, scores, metrics_csv, environment, performance = await asyncio.gather(
+            *(files.result(source, name) for name in _RESULTS)
+        )
         state = await self._state(spec.run_id)
         # Only-reporting runs show another run's results: its state knows the directions of its metrics.
         shown = state if source == spec.run_id else await self._state(source)

@@ -98,15 +98,14 @@ class ReporterHandlers:
                     self._store, event.job_id, gathered, plan.spec.report.images
                 )
             files = await asyncio.to_thread(_job_files, gathered.report, gathered.metrics, wanted=wanted)
-        for name, data in files.items():
-            artefacts[name] = layout.job_file(event.job_id, name)
-            await self._store.put(artefacts[name], data)
+        keys = {name: layout.job_file(event.job_id, name) for name in files}
+        await asyncio.gather(*(self._store.put(keys[name], data) for name, data in files.items()))
         return JobReportCompleted(
             job_id=event.job_id,
             name=event.name,
             round=event.round,
             announcement=event.announcement,
-            artefacts=artefacts,
+            artefacts=artefacts | keys,
         )
 
 

@@ -31,11 +31,16 @@ class Puller(Generic[M]):
         bus: the connection.
         consumer: the durable.
         handling: what is done with each message.
-        until_wanted: returns when another message is wanted; told how many are in hand.
+        until_wanted: returns when another message is wanted; told of the handling of the one taken last, None before
+            the first.
     """
 
     def __init__(
-        self, bus: Bus, consumer: Consumer, handling: Handling[M], until_wanted: Callable[[int], Awaitable[None]]
+        self,
+        bus: Bus,
+        consumer: Consumer,
+        handling: Handling[M],
+        until_wanted: Callable[[asyncio.Task[None] | None], Awaitable[None]],
     ) -> None:
         self._bus = bus
         self._consumer = consumer
@@ -68,15 +73,16 @@ class Puller(Generic[M]):
                 await self._subscription.unsubscribe()
 
     async def _pull(self) -> None:
+        latest: asyncio.Task[None] | None = None
         while True:
-            await self._until_wanted(len(self._in_hand))
+            await self._until_wanted(latest)
             self._fetching = asyncio.ensure_future(self._fetch())
             message = await asyncio.shield(self._fetching)
             self._fetching = None
             if message is not None:
-                task = asyncio.create_task(self._handling.consume(message))
-                self._in_hand.add(task)
-                task.add_done_callback(self._in_hand.discard)
+                latest = asyncio.create_task(self._handling.consume(message))
+                self._in_hand.add(latest)
+                latest.add_done_callback(self._in_hand.discard)
 
     async def _fetch(self) -> Msg | None:
         try:

@@ -48,7 +48,7 @@ class Plugin(NamedTuple):
 
 def plugins(kind: PluginKind) -> tuple[Plugin, ...]:
     """Everything of a kind, by name, without importing any of it; several of one name where packages dispute it."""
-    return tuple(sorted(_described(kind, point) for points in _found(kind).values() for point in points))
+    return tuple(sorted(_described(kind, each) for found in _found(kind).values() for each in found))
 
 
 def plugin_names(kind: PluginKind) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ def plugin(kind: PluginKind, name: str) -> Plugin:
     Raises:
         UserError: unknown name (the nearest is named), or several packages claim it (they are named).
     """
-    return _described(kind, _point(kind, name))
+    return _described(kind, _only(kind, name))
 
 
 def load_plugin(kind: PluginKind, name: str, base: type[B]) -> type[B]:
@@ -91,12 +91,12 @@ def load_object(kind: PluginKind, name: str) -> object:
         UserError: unknown name (the nearest is named), several packages claim it (they are named), or its package is
             broken (it is named).
     """
-    point = _point(kind, name)
+    found = _only(kind, name)
     try:
-        return cast(object, point.load())
+        return cast(object, found.point.load())
     except Exception as error:  # a package of others may raise anything while it is imported
-        why = f"importing {point.value} failed with {type(error).__name__}: {error}; install what it lacks"
-        raise _described(kind, point).broken(why) from error
+        why = f"importing {found.point.value} failed with {type(error).__name__}: {error}; install what it lacks"
+        raise _described(kind, found).broken(why) from error
 
 
 def load_metric_check() -> Callable[[MetricSpec, TaskEntry], object] | None:
@@ -123,33 +123,37 @@ def load_samples_check() -> Callable[[MetricSpec, Any, TaskEntry], object] | Non
     return cast(Callable[[MetricSpec, Any, TaskEntry], object], load_object("metric_options", "check_samples"))
 
 
-def _found(kind: PluginKind) -> dict[str, list[EntryPoint]]:
+class _Registered(NamedTuple):
+    """An entry point, and the package it is of: to ask the point itself reads the package's metadata each time."""
+
+    package: str
+    point: EntryPoint
+
+
+def _found(kind: PluginKind) -> dict[str, list[_Registered]]:
     return _scan(f"vhb.{kind}", tuple(sys.path))
 
 
 @lru_cache(maxsize=32)
-def _scan(group: str, _path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
+def _scan(group: str, _path: tuple[str, ...]) -> dict[str, list[_Registered]]:
     # Reading the metadata of all packages takes milliseconds; a job may name thousands of models.
-    by_name: dict[str, dict[tuple[str, str], EntryPoint]] = {}
+    by_name: dict[str, dict[tuple[str, str], _Registered]] = {}
     for point in entry_points(group=group):
-        by_name.setdefault(point.name.lower(), {})[_package(point), point.value] = point
-    return {name: list(points.values()) for name, points in by_name.items()}
+        package = f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.value
+        by_name.setdefault(point.name.lower(), {})[package, point.value] = _Registered(package, point)
+    return {name: list(found.values()) for name, found in by_name.items()}
 
 
-def _point(kind: PluginKind, name: str) -> EntryPoint:
-    found = _found(kind)
-    points = found.get(name.strip().lower())
-    if not points:
-        raise UserError(f"unknown {_ONE[kind]} {name!r}: {did_you_mean(name, tuple(found))}")
-    if len(points) > 1:
-        packages = " and ".join(sorted(f"{_package(point)} ({point.value})" for point in points))
+def _only(kind: PluginKind, name: str) -> _Registered:
+    known = _found(kind)
+    found = known.get(name.strip().lower())
+    if not found:
+        raise UserError(f"unknown {_ONE[kind]} {name!r}: {did_you_mean(name, tuple(known))}")
+    if len(found) > 1:
+        packages = " and ".join(sorted(f"{each.package} ({each.point.value})" for each in found))
         raise UserError(f"{_ONE[kind]} {name!r} is registered by {packages}; uninstall all of them but one")
-    return points[0]
+    return found[0]
 
 
-def _described(kind: PluginKind, point: EntryPoint) -> Plugin:
-    return Plugin(kind, point.name.lower(), _package(point), point.value)
-
-
-def _package(point: EntryPoint) -> str:
-    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.value
+def _described(kind: PluginKind, found: _Registered) -> Plugin:
+    return Plugin(kind, found.point.name.lower(), found.package, found.point.value)

@@ -24,11 +24,8 @@ class Backlog:
         self._slots = slots
         self._changed = asyncio.Event()
         self._shards: set[ShardBacklog] = set()
-
-    @property
-    def shards(self) -> int:
-        """Shards in hand."""
-        return len(self._shards)
+        self.taken = 0
+        """Shards that ever came in hand."""
 
     @property
     def hungry(self) -> bool:
@@ -52,6 +49,12 @@ class Backlog:
             except TimeoutError:
                 continue
 
+    async def until_taken(self, count: int) -> None:
+        """Returns when so many shards have come in hand."""
+        while self.taken < count:
+            self._changed.clear()
+            await self._changed.wait()
+
     def shard(self, questions: int) -> "ShardBacklog":
         """A shard comes in hand: `with backlog.shard(64) as shard`."""
         return ShardBacklog(self, questions)
@@ -59,6 +62,8 @@ class Backlog:
     def add(self, shard: "ShardBacklog") -> None:
         """It is in hand from now on."""
         self._shards.add(shard)
+        self.taken += 1
+        self._changed.set()
 
     def discard(self, shard: "ShardBacklog") -> None:
         """It is not."""

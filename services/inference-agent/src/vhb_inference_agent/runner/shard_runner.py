@@ -110,9 +110,13 @@ class ShardRunner:
         self._log_threads.shutdown(wait=False)
 
     @property
-    def shards_in_hand(self) -> int:
-        """Shards that are being answered."""
-        return self._backlog.shards
+    def shards_taken(self) -> int:
+        """Shards that came in hand until now, those that were answered since included."""
+        return self._backlog.taken
+
+    async def until_taken(self, count: int) -> None:
+        """Returns when so many shards have come in hand."""
+        await self._backlog.until_taken(count)
 
     async def until_hungry(self) -> None:
         """Returns when the questions in hand will be asked sooner than another shard could be had."""

@@ -168,8 +168,9 @@ class Line:
 
 
 class Slot:
-    """A request's right to be rendered, then its place in flight. Both are held until the answer is in the checkpoint,
-    so that a kill loses no more than the limit."""
+    """A request's right to be rendered, then its place in flight. The right is held until the answer is in the
+    checkpoint, so that a kill loses no more than may be rendered; the place goes to the next request with the answer,
+    so that the backend does not wait for a disk."""
 
     def __init__(self, slots: Slots, line: int, owner: Owner) -> None:
         self._slots = slots
@@ -199,8 +200,9 @@ class Slot:
         await self.take()
 
     def answered(self, latency_s: float, work: float) -> None:
-        """The request was answered; see `AdaptiveLimit.completed`."""
+        """The request was answered, see `AdaptiveLimit.completed`; its place in flight is free."""
         self._slots.answered(latency_s, work)
+        self._give()
 
     def failed(self, failure: RequestFailed, max_wait_s: float) -> None:
         """An attempt failed; see `Slots.failed`."""
