@@ -1,14 +1,15 @@
 """The most memory that reading and storing a data set takes, for a small and a large one."""
 
-import os
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
 
 from bench.figures import Figures
+from bench.peak import peak_mib
 from bench.workload import VHB, clean_environment, write_dataset
 from vhb_shared.testing.samples import small_png
 
@@ -46,13 +47,16 @@ def _pushed(kind: str, samples: int) -> tuple[float, float]:
         process = subprocess.Popen(
             [*VHB, "datasets", "push", str(source)], env=environment, stdout=subprocess.DEVNULL, cwd=folder
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        peak = 0.0
+        while process.poll() is None:
+            with suppress(ProcessLookupError, FileNotFoundError):
+                peak = peak_mib(process.pid)
+            time.sleep(0.02)
         if process.returncode:
             raise SystemExit(f"vhb datasets push ended with {process.returncode}")
         stored = sum(1 for path in Path(folder, "store").rglob("*.png"))
         assert stored == IMAGES, stored
-        return usage.ru_maxrss / 1024, time.monotonic() - started
+        return peak, time.monotonic() - started
 
 
 def _write(kind: str, folder: Path, samples: int) -> Path:

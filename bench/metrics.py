@@ -2,7 +2,6 @@
 
 import json
 import random
-import resource
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterator
 import polars as pl
 
 from bench.figures import Figures
+from bench.peak import peak_mib
 from vhb_evaluator.metrics.registry import BoundMetric, bind_all
 from vhb_evaluator.scoring import score_bound
 from vhb_shared.contracts.job import MetricSpec
@@ -105,7 +105,7 @@ def _timed(name: str, count: int) -> dict[str, float]:
         started = time.process_time()
         _scored(samples, answers, bound)
         whole += time.process_time() - started
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    most = peak_mib()
     return {"seconds": inside, "scoring": whole, "mib": most}
 
 

@@ -102,7 +102,9 @@ def aggregate_lazily(
     used = scores.select(*_USED, *columns)
     # An id names one sample, so that level needs no grouping, and its rows, as many as samples, can stream through.
     by_id = used.select(*_KEYS, pl.lit(BY_ID).alias("level"), pl.col("id").alias("group"), *_measures(single=True))
-    levels = pl.concat([_values(_level(used, level, group)).collect() for level, group in groups.items()])
+    levels = pl.concat(
+        [_values(_level(used, level, group)).collect(engine="streaming") for level, group in groups.items()]
+    )
     composed = with_composite_values(levels.lazy(), scores, groups).select(levels.columns).collect()
     grouped = with_intervals(with_ordered_bounds(composed), scores, groups)
     if epochs:

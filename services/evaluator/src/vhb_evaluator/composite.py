@@ -31,7 +31,7 @@ def with_composite_values(rows: pl.LazyFrame, scores: pl.LazyFrame, groups: Mapp
     Raises:
         UserError: a metric is not registered here.
     """
-    labels = scores.select(pl.col("metric").unique(maintain_order=True)).collect()["metric"]
+    labels = scores.select("metric").unique().collect(engine="streaming")["metric"].sort()
     composite = [label for label in labels if class_from_label(label).composite]
     if not composite:
         return rows

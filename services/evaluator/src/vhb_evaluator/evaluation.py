@@ -205,7 +205,7 @@ class RunEvaluation:
             files["judges.json"] = self._folder / "judges.json"
             files["judges.json"].write_text(json.dumps(judges, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         self._tell_of_unscorable(table)
-        return files, headlines(table.filter(pl.col("level") == GENERAL).collect())
+        return files, headlines(table.filter(pl.col("level") == GENERAL).collect(engine="streaming"))
 
     def _take_repeated(self) -> list[pl.DataFrame]:
         """Adds the scores of what several answers to a sample say together; returns sums by epoch."""
@@ -242,7 +242,7 @@ class RunEvaluation:
         missing = (
             metrics.filter((pl.col("level") == BY_ID) & (pl.col("n_scored") + pl.col("n_failed") < pl.col("n")))
             .select(pl.col("group").n_unique())
-            .collect()
+            .collect(engine="streaming")
             .item()
         )
         if missing:
@@ -252,7 +252,8 @@ class RunEvaluation:
 
 
 def _as_tabled(metrics: pl.LazyFrame) -> pl.LazyFrame:
-    labels = metrics.filter(pl.col("level") == GENERAL).select("metric", "normalisation").unique().collect()
+    general = metrics.filter(pl.col("level") == GENERAL).select("metric", "normalisation")
+    labels = general.unique().collect(engine="streaming")
     short = {label: tabled(label, normalisation) for label, normalisation in labels.iter_rows()}
     return metrics.with_columns(pl.col("metric").replace(short))
 

@@ -25,7 +25,7 @@ from vhb_shared.statistics.intervals import (
     wilson,
 )
 
-_PART_ROWS = 250_000
+_PART_ROWS = 100_000
 """Scores held at once, about."""
 _MOST_RESAMPLED = 200_000
 """Clusters of all groups that are bootstrapped: bounds the time, for runs with thousands of groups."""

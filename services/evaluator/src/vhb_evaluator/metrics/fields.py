@@ -93,8 +93,9 @@ def spaced_text(value: Any) -> str:
 
 
 def key_text(key: str) -> str:
-    """A key, with white space collapsed and full width made half width."""
-    return " ".join(key.translate(_HALF_WIDTH).split())
+    """A key, with white space collapsed and full width made half width; never empty, for that is the path of a document
+    without fields."""
+    return " ".join(key.translate(_HALF_WIDTH).split()) or '""'
 
 
 def under_profile(documents: Iterable[Flat], profile: str) -> list[dict[str, list[str]]]:
