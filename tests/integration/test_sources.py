@@ -6,6 +6,7 @@ import io
 import json
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -316,6 +317,16 @@ async def test_a_file_on_the_web_is_fetched_once(web: Web, store: ObjectStore) -
     assert [status for path, status in web.asked if "?" not in path] == [200, 304]
     web.files["/d/set.parquet"] = parquet("z")
     assert await ids(address(web), store) == ["z"]
+
+
+async def test_a_packed_folder_on_the_web(web: Web, store: ObjectStore) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("set/annotation.csv", "image_path;question\nimages/a.png;q\n")
+        archive.writestr("set/images/a.png", png(1))
+    web.files["/d/set.zip"] = buffer.getvalue()
+    ref = await pin_dataset(address(web, "/d/set.zip"), None, store)
+    assert (ref.name, ref.source, ref.samples) == ("set", address(web, "/d/set.zip"), 1)
 
 
 async def test_a_checksum(web: Web, store: ObjectStore) -> None:

@@ -71,13 +71,17 @@ def locate(source: str | DatasetSource, base_dir: Path | None) -> Located:
         UserError: nothing there, or nobody reads it.
     """
     how = DatasetSource(source=source) if isinstance(source, str) else source
-    path: Path | None = None
-    if "://" not in how.source:
-        path = (base_dir or Path()) / Path(how.source).expanduser()
-        if not _exists(path):
-            path = None
+    path = local_path(how.source, base_dir)
     name = path.resolve().name if path is not None else how.source.rsplit("/", 1)[-1]
     return Located(how.source, path, reader_of(how, path, base_dir), name)
+
+
+def local_path(source: str, base_dir: Path | None) -> Path | None:
+    """Where a source lies on this machine; None for an address, or where nothing is."""
+    if "://" in source:
+        return None
+    path = (base_dir or Path()) / Path(source).expanduser()
+    return path if _exists(path) else None
 
 
 def reader_of(how: DatasetSource, path: Path | None, base_dir: Path | None) -> DatasetReader:

@@ -5,8 +5,9 @@ import importlib
 from pathlib import Path
 
 from vhb_shared.contracts.dataset import DatasetSource
-from vhb_shared.datasets.registry import Located, load_reader, locate, reader_names, reader_of
-from vhb_shared.datasets.sources.base import Fetcher, OnBytes
+from vhb_shared.datasets.registry import Located, load_reader, local_path, locate, reader_names, reader_of
+from vhb_shared.datasets.sources.archive import is_archive, unpacked, unpacked_name
+from vhb_shared.datasets.sources.base import Fetched, Fetcher, OnBytes
 from vhb_shared.errors import UserError
 from vhb_shared.settings import SourceSettings
 
@@ -44,10 +45,23 @@ async def find(how: DatasetSource, base_dir: Path | None, on_bytes: OnBytes | No
     """
     fetcher = None if await asyncio.to_thread(_read_by_plugin, how) else fetcher_of(how.source)
     if fetcher is None:
-        return await asyncio.to_thread(locate, how, base_dir)
+        return await asyncio.to_thread(_local, how, base_dir)
     fetched = await fetcher.fetch(how, on_bytes)
-    reader = await asyncio.to_thread(reader_of, fetched.how, fetched.path, None)
-    return Located(fetched.how.source, fetched.path, reader, fetched.name)
+    return await asyncio.to_thread(_read, fetched, None)
+
+
+def _local(how: DatasetSource, base_dir: Path | None) -> Located:
+    path = local_path(how.source, base_dir)
+    if path is None or not is_archive(path):
+        return locate(how, base_dir)
+    return _read(Fetched(path, how, path.name), base_dir)
+
+
+def _read(fetched: Fetched, base_dir: Path | None) -> Located:
+    path, how, name = fetched
+    if is_archive(path):
+        path, name = unpacked(path, how.source, SourceSettings()), unpacked_name(name)
+    return Located(how.source, path, reader_of(how, path, base_dir), name)
 
 
 def _read_by_plugin(how: DatasetSource) -> bool:
