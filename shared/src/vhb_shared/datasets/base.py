@@ -16,16 +16,16 @@ Unit = Literal["line", "row", "page"]
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """Where the bytes of one image are: a file, a page of a PDF file, or memory. Nothing is read or checked yet."""
+    """Where the bytes of one image are: a file, a page of a PDF or TIFF file, or memory. Nothing is read yet."""
 
     path: Path | None = None
     data: bytes | None = None
     label: str = ""
     """As the user wrote it; for messages."""
     page: int | None = None
-    """0-based page of a PDF file; None for an image file."""
+    """0-based page of a PDF or TIFF file; None for a file that is one image."""
     dpi: int = 0
-    """At which the page is drawn."""
+    """At which a page of a PDF file is drawn."""
 
 
 @dataclass(frozen=True, slots=True)

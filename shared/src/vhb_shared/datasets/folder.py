@@ -67,7 +67,7 @@ def _pages_alone(root: str, name: str, dpi: int, index: int) -> Iterator[Sample 
     except ImageProblem as problem:
         yield BadRow(name, None, None, str(problem))
         return
-    if name.lower().endswith(PDF_SUFFIX):
+    if name.lower().endswith(PDF_SUFFIX) or len(images) > 1:
         yield from page_samples(name, images, index)
     else:
         yield Sample(index, str(index), Origin(name), images)

@@ -26,7 +26,8 @@ _EXTENSIONS = {
     "PPM": "ppm",
     "JPEG2000": "jp2",
 }
-_FORMATS = tuple(_EXTENSIONS)
+_FORMATS = tuple(kind for kind in _EXTENSIONS if kind != "MPO")
+"""What Pillow is told to look for; it opens MPO files as JPEG, and gives up on those after a kind it cannot open."""
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2")
 
 
@@ -82,16 +83,22 @@ def read_image(source: ImageSource) -> bytes:
     if source.data is not None:
         data = source.data
     elif source.page is not None:
-        from vhb_shared.datasets.pdf_pages import render_page  # it needs this module's bounds
-
         assert source.path is not None
-        data = render_page(source.path, source.page, source.dpi)
+        data = _read_page(source.path, source.page, source.dpi)
     else:
         assert source.path is not None
         data = _read_file(source.path, source.label)
     if not data:
         raise ImageProblem(f'expected an image, "{source.label}" is empty')
     return data
+
+
+def _read_page(path: Path, page: int, dpi: int) -> bytes:
+    from vhb_shared.datasets import pdf_pages, tiff_pages  # they need this module's bounds
+
+    if path.suffix.lower() in tiff_pages.TIFF_SUFFIXES:
+        return tiff_pages.page(path, page)
+    return pdf_pages.render_page(path, page, dpi)
 
 
 def _read_file(path: Path, label: str) -> bytes:
@@ -125,6 +132,8 @@ def check_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> tuple[Chec
             if width * height > max_pixels:
                 raise ImageProblem(_too_big(source.label, width * height, max_pixels))
             kind = image.format or ""
+            if kind == "TIFF" and (pages := getattr(image, "n_frames", 1)) > 1:
+                raise ImageProblem(f'expected one image, "{source.label}" is a TIFF file of {pages} pages')
             if kind == "PNG":
                 image.verify()
             elif kind not in ("JPEG", "MPO") or b"\xff\xd9" not in data[-4096:]:

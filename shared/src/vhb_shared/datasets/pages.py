@@ -7,12 +7,14 @@ from pathlib import Path
 
 from natsort import natsorted, ns
 
+from vhb_shared.datasets import tiff_pages
 from vhb_shared.datasets.base import ImageSource
 from vhb_shared.datasets.images import IMAGE_SUFFIXES, ImageProblem
 from vhb_shared.datasets.pdf_pages import MAX_PAGES, page_count
+from vhb_shared.datasets.tiff_pages import TIFF_SUFFIXES
 
 PDF_SUFFIX = ".pdf"
-_PAGE = re.compile(r"^(?P<file>.+\.pdf)#page=(?P<page>[0-9]{1,6})$", re.IGNORECASE)
+_PAGE = re.compile(r"^(?P<file>.+\.(?:pdf|tiff?))#page=(?P<page>[0-9]{1,6})$", re.IGNORECASE)
 
 
 def resolve_inside(root: str, relative: str) -> Path | None:
@@ -29,8 +31,8 @@ def resolve_inside(root: str, relative: str) -> Path | None:
 
 
 def images_at(root: str, written: str, dpi: int) -> tuple[ImageSource, ...]:
-    """What a path stands for: an image file; a PDF file, all its pages; `file.pdf#page=3`, that page; a folder, its
-    images and PDF files in natural order of their names.
+    """What a path stands for: an image file; a PDF or TIFF file, all its pages; `file.pdf#page=3`, that page; a folder,
+    its images and PDF files in natural order of their names.
 
     Args:
         root: the data set's folder, already resolved.
@@ -46,10 +48,12 @@ def images_at(root: str, written: str, dpi: int) -> tuple[ImageSource, ...]:
     path = None if "\0" in name else resolve_inside(root, name)
     if path is None:
         raise ImageProblem(f'expected a path inside the folder of the data set, "{written[:200]}" leaves it')
-    if name.lower().endswith(IMAGE_SUFFIXES):
-        return (ImageSource(path=path, label=written),)
     if number is not None:
         return (ImageSource(path=path, label=written, page=number - 1, dpi=dpi),)
+    if name.lower().endswith(TIFF_SUFFIXES):
+        return tiff_images(path, written)
+    if name.lower().endswith(IMAGE_SUFFIXES):
+        return (ImageSource(path=path, label=written),)
     if path.suffix.lower() == PDF_SUFFIX:
         return pdf_images(path, written, dpi)
     if path.is_dir():
@@ -67,6 +71,18 @@ def pdf_images(path: Path, label: str, dpi: int) -> tuple[ImageSource, ...]:
         ImageSource(path=path, label=f"{label}#page={number + 1}", page=number, dpi=dpi)
         for number in range(page_count(path))
     )
+
+
+def tiff_images(path: Path, label: str) -> tuple[ImageSource, ...]:
+    """The pages of a TIFF file; the file as it is where it has one.
+
+    Raises:
+        ImageProblem: it has too many.
+    """
+    count = tiff_pages.page_count(path)
+    if count == 1:
+        return (ImageSource(path=path, label=label),)
+    return tuple(ImageSource(path=path, label=f"{label}#page={number + 1}", page=number) for number in range(count))
 
 
 def folder_images(root: str, folder: Path, dpi: int) -> tuple[ImageSource, ...]:

@@ -185,3 +185,41 @@ async def test_one_split_of_a_csv_file(tmp_path: Path, store) -> None:
     assert [row["id"] for row in rows] == ["0", "2"], "rows keep their numbers"
     with pytest.raises(UserError, match=r'no row has the split "dev"; there are: val, test'):
         await pin_dataset(DatasetSource(source="q.csv", split="dev"), tmp_path, store)
+
+
+def write_tiff(path: Path, pages: int, mode: str = "RGB") -> Path:
+    """A TIFF file of pages in different greys."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    first, *others = [Image.new("RGB", (8, 8), (40 * number, 0, 0)).convert(mode) for number in range(pages)]
+    first.save(path, save_all=True, append_images=others)
+    return path
+
+
+async def test_pages_of_tiff_files_are_pages(tmp_path: Path, store) -> None:
+    write_tiff(tmp_path / "alone/b.tiff", 3)
+    write_tiff(tmp_path / "alone/c.tif", 1)
+    rows = await pinned("alone", store, tmp_path)
+    assert [row["document"] for row in rows[:3]] == ["b.tiff"] * 3 and len(rows) == 4
+    assert [colours(row) for row in rows] == [[0], [40], [80], [0]]
+    assert [json.loads(row["fields"])["page"] for row in rows[:3]] == ["1", "2", "3"]
+    assert rows[3]["shown"][0] == (tmp_path / "alone/c.tif").read_bytes(), "a file of one page is sent as it is"
+    first, _ = await pinned(DatasetSource(source=str(tmp_path / "alone"), reader="documents"), store)
+    assert colours(first) == [0, 40, 80]
+
+
+async def test_a_cell_names_a_tiff_file_or_one_of_its_pages(tmp_path: Path, store) -> None:
+    write_tiff(tmp_path / "d/fax.tif", 2, "1")
+    (tmp_path / "d/annotation.csv").write_text("image_path;question\nfax.tif;q\nfax.tif#page=2;q\n")
+    both, second = await pinned("d", store, tmp_path)
+    assert len(both["images"]) == 2 and second["images"] == both["images"][1:]
+    assert Image.open(io.BytesIO(second["shown"][0])).mode == "1"
+    (tmp_path / "d/annotation.csv").write_text("image_path;question\nfax.tif#page=3;q\n")
+    with pytest.raises(UserError, match=r'expected one of 2 pages of "fax\.tif", found page 3'):
+        await pinned("d", store, tmp_path)
+
+
+async def test_no_page_of_an_embedded_tiff_file_is_dropped_in_silence(tmp_path: Path, store) -> None:
+    data = write_tiff(tmp_path / "x.tif", 2).read_bytes()
+    pl.DataFrame({"image": [{"bytes": data, "path": None}], "question": ["q"]}).write_parquet(tmp_path / "d.parquet")
+    with pytest.raises(UserError, match="is a TIFF file of 2 pages"):
+        await pinned("d.parquet", store, tmp_path)

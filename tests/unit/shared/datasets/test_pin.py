@@ -112,6 +112,20 @@ async def test_header_alone_is_an_empty_data_set(make_folder, store) -> None:
         await pin_dataset(str(make_folder([])), None, store)
 
 
+@pytest.mark.parametrize(
+    ("kind", "suffix"),
+    [("PNG", "png"), ("JPEG", "jpg"), ("MPO", "jpg"), ("WEBP", "webp"), ("GIF", "gif"), ("BMP", "bmp"),
+     ("TIFF", "tiff"), ("PPM", "ppm"), ("JPEG2000", "jp2")],
+)  # fmt: skip
+async def test_every_kind_of_image_is_taken_as_it_is(make_folder, store, kind: str, suffix: str) -> None:
+    folder = make_folder(rows("x.png"))
+    Image.effect_noise((64, 64), 80).convert("RGB").save(folder / "x.png", format=kind)
+    ref = await pin_dataset(str(folder), None, store)
+    ((name,),) = stored_samples(store, ref.digest)["images"].to_list()
+    assert name.endswith(f".{suffix}"), "by its content, not by its name"
+    assert store.objects[layout.dataset_media(ref.digest, name)] == (folder / "x.png").read_bytes()
+
+
 def _huge_png(path: Path) -> None:
     Image.new("1", (20_000, 10_000)).save(path)
 

@@ -14,12 +14,12 @@ from vhb_shared.store.cache import Damaged
 _MIME_TYPES = {
     "png": "image/png",
     "jpg": "image/jpeg",
-    "jpeg": "image/jpeg",
     "webp": "image/webp",
     "gif": "image/gif",
     "bmp": "image/bmp",
-    "tif": "image/tiff",
     "tiff": "image/tiff",
+    "ppm": "image/x-portable-pixmap",
+    "jp2": "image/jp2",
 }
 
 
