@@ -8,8 +8,8 @@ import docker
 import pytest
 from container_kit import Build, Make, program, said
 
-from vhb_inference_agent.environments.base import EnvironmentFailed, EnvironmentSpec
-from vhb_inference_agent.environments.docker import owners
+from vhb_shared.environments.base import EnvironmentFailed, EnvironmentSpec
+from vhb_shared.environments.docker import owners
 from vhb_shared.testing.wheels import make_wheel
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

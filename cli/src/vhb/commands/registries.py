@@ -132,7 +132,7 @@ def list_environments() -> None:
 @environments.command("show")
 def show_environment(name: NameArgument) -> None:
     """Show what an environment can do."""
-    from vhb_inference_agent.environments.registry import environment_type
+    from vhb_shared.environments.registry import environment_type
 
     kind = environment_type(name)
     _yaml(kind.capabilities)

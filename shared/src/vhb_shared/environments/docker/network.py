@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from docker.errors import APIError
 
-from vhb_inference_agent.environments.docker.engine import Engine
-from vhb_inference_agent.environments.docker.settings import DockerSettings
+from vhb_shared.environments.docker.engine import Engine
+from vhb_shared.environments.docker.settings import DockerSettings
 
 Reach = Literal["published", "network"]
 

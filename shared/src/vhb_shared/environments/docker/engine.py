@@ -14,8 +14,8 @@ import docker
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
-from vhb_inference_agent.environments.base import EnvironmentFailed
 from vhb_shared.contracts.events import Failure
+from vhb_shared.environments.base import EnvironmentFailed
 
 _THREADS = 16
 _SLOW_S = 3600

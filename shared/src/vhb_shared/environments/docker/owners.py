@@ -8,8 +8,8 @@ from typing import Any
 
 from docker.errors import APIError, NotFound
 
-from vhb_inference_agent.environments.docker.engine import Engine
-from vhb_inference_agent.environments.warden import start_time
+from vhb_shared.environments.docker.engine import Engine
+from vhb_shared.environments.warden import start_time
 
 LABEL_ENVIRONMENT = "vhb.environment"
 LABEL_ID = "vhb.environment.id"

@@ -6,8 +6,8 @@ from typing import Any
 
 from docker.errors import APIError, NotFound
 
-from vhb_inference_agent.environments.base import Exit, Stats
-from vhb_inference_agent.environments.docker.engine import Engine
+from vhb_shared.environments.base import Exit, Stats
+from vhb_shared.environments.docker.engine import Engine
 
 _SIGNALS = 64
 

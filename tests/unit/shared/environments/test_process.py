@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from vhb_inference_agent.environments.base import EnvironmentHandle, EnvironmentSettings, EnvironmentSpec
-from vhb_inference_agent.environments.process import ProcessEnvironment
-from vhb_inference_agent.environments.warden import start_time
+from vhb_shared.environments.base import EnvironmentHandle, EnvironmentSettings, EnvironmentSpec
+from vhb_shared.environments.process import ProcessEnvironment
+from vhb_shared.environments.warden import start_time
 
 # Leads a family: a child in its group, and a daemon that left the group.
 FAMILY = """
@@ -31,8 +31,8 @@ time.sleep(600)
 
 AGENT = """
 import asyncio, pathlib, sys
-from vhb_inference_agent.environments.base import EnvironmentSettings, EnvironmentSpec
-from vhb_inference_agent.environments.process import ProcessEnvironment
+from vhb_shared.environments.base import EnvironmentSettings, EnvironmentSpec
+from vhb_shared.environments.process import ProcessEnvironment
 
 async def main():
     environment = ProcessEnvironment(EnvironmentSettings(directory=pathlib.Path(sys.argv[1]), agent_id="doomed"))

@@ -8,9 +8,9 @@ from typing import Any
 
 from docker.types import DeviceRequest, LogConfig, Mount
 
-from vhb_inference_agent.environments.base import EnvironmentSpec
-from vhb_inference_agent.environments.docker.engine import failed
-from vhb_inference_agent.environments.docker.settings import DockerSettings
+from vhb_shared.environments.base import EnvironmentSpec
+from vhb_shared.environments.docker.engine import failed
+from vhb_shared.environments.docker.settings import DockerSettings
 
 PORT = 8000
 """Where commands of ours listen inside; images with a command of their own say where."""

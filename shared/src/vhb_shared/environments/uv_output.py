@@ -1,7 +1,7 @@
 """What uv says when it cannot install, as failures for people."""
 
-from vhb_inference_agent.environments.base import EnvironmentFailed
 from vhb_shared.contracts.events import Failure
+from vhb_shared.environments.base import EnvironmentFailed
 
 NETWORK_WORDS = ("failed to fetch", "dns error", "error sending request", "client error", "timed out", "connection")
 _NO_WHEEL_WORDS = ("in the provided package locations", "network was disabled")
@@ -30,6 +30,6 @@ def build_failed(name: str, reason: str, *, retryable: bool, log_tail: tuple[str
     """The packages of `name` cannot be had: one sentence with the remedy."""
     remedy = "check the network and the disk" if retryable else "check the entry's `packages`"
     if any(words in reason for words in _NO_WHEEL_WORDS):
-        remedy = "put the wheels into the folder that VHB_AGENT_WHEELS names"
+        remedy = "put the wheels into the folder that VHB_AGENT_WHEELS (of metrics: VHB_EVALUATOR_WHEELS) names"
     message = f"The environment of {name} could not be built: {reason.rstrip('.')}; {remedy}."
     return EnvironmentFailed(Failure(kind="environment_failed", message=message, retryable=retryable), log_tail)

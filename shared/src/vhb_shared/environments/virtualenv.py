@@ -19,9 +19,9 @@ from pathlib import Path
 
 import uv
 
-from vhb_inference_agent.environments.base import Progress
-from vhb_inference_agent.environments.package_index import index_flags, uv_environment
-from vhb_inference_agent.environments.uv_output import build_failed, is_network, is_passing, why
+from vhb_shared.environments.base import Progress
+from vhb_shared.environments.package_index import index_flags, uv_environment
+from vhb_shared.environments.uv_output import build_failed, is_network, is_passing, why
 
 _COMPLETE = ".complete"
 _KEPT_LINES = 40
@@ -96,7 +96,11 @@ async def build(recipe: VirtualenvRecipe, root: Path, on_progress: Progress, whe
 
 async def _build(recipe: VirtualenvRecipe, folder: Path, lock: int, on_progress: Progress, wheels: Path | None) -> None:
     if wheels is not None and not await asyncio.to_thread(wheels.is_dir):
-        raise build_failed(recipe.name, f"VHB_AGENT_WHEELS names {wheels}, which is no folder", retryable=False)
+        raise build_failed(
+            recipe.name,
+            f"VHB_AGENT_WHEELS (of metrics: VHB_EVALUATOR_WHEELS) names {wheels}, which is no folder",
+            retryable=False,
+        )
     on_progress(f"building the environment of {recipe.name} (once; cached afterwards)")
     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     from_lock = any(line.strip() and not line.lstrip().startswith("#") for line in recipe.lock.splitlines())
@@ -187,7 +191,7 @@ async def _lock(path: Path, on_progress: Progress) -> AsyncIterator[int]:
                 break
             except BlockingIOError:
                 if not told:
-                    on_progress("waiting for another agent that builds the same environment")
+                    on_progress("waiting for another process that builds the same environment")
                 told = True
                 await asyncio.sleep(0.2)
         yield descriptor

@@ -1,6 +1,6 @@
 import pytest
 
-from vhb_inference_agent.environments.package_index import read_pip_config, uv_environment, uv_settings
+from vhb_shared.environments.package_index import read_pip_config, uv_environment, uv_settings
 
 
 def test_pips_settings_are_read_with_variables_first() -> None:

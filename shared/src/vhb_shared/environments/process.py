@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from vhb_inference_agent.environments import process_table, virtualenv, warden
-from vhb_inference_agent.environments.base import (
+from vhb_shared.contracts.events import Failure
+from vhb_shared.environments import process_table, virtualenv, warden
+from vhb_shared.environments.base import (
     Capabilities,
     Environment,
     EnvironmentFailed,
@@ -28,7 +29,6 @@ from vhb_inference_agent.environments.base import (
     Progress,
     Stats,
 )
-from vhb_shared.contracts.events import Failure
 
 _HOST = "127.0.0.1"
 # All that a backend is given of the agent's variables, beside those its spec names.
@@ -175,7 +175,9 @@ class ProcessEnvironment(Environment):
         recipe = virtualenv.VirtualenvRecipe(spec.name, spec.lock, spec.packages, spec.local_packages)
         folder = self._root / "built" / await asyncio.to_thread(recipe.key)
         if not virtualenv.is_complete(folder):
-            raise _failed(f"The environment of {spec.name} is gone from {folder}; start the agent again to build it.")
+            raise _failed(
+                f"The environment of {spec.name} is gone from {folder}; start this service again to build it."
+            )
         return folder
 
     async def _launch(

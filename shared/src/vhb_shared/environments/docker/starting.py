@@ -6,11 +6,11 @@ from typing import Any
 
 from docker.errors import APIError, NotFound
 
-from vhb_inference_agent.environments.base import EnvironmentFailed, EnvironmentSpec
-from vhb_inference_agent.environments.docker.containers import program_paths
-from vhb_inference_agent.environments.docker.engine import Engine, failed, words
-from vhb_inference_agent.environments.docker.network import ensure_network
-from vhb_inference_agent.environments.docker.settings import DockerSettings
+from vhb_shared.environments.base import EnvironmentFailed, EnvironmentSpec
+from vhb_shared.environments.docker.containers import program_paths
+from vhb_shared.environments.docker.engine import Engine, failed, words
+from vhb_shared.environments.docker.network import ensure_network
+from vhb_shared.environments.docker.settings import DockerSettings
 
 _PATIENCE_S = 60.0
 

@@ -1,6 +1,6 @@
 """The environments by name: what packages register under `vhb.environments`, ours in this member's pyproject.toml."""
 
-from vhb_inference_agent.environments.base import Environment
+from vhb_shared.environments.base import Environment
 from vhb_shared.registry.plugins import load_plugin, plugin_names
 
 

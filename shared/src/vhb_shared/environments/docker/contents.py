@@ -5,8 +5,8 @@ import json
 
 from docker.errors import APIError
 
-from vhb_inference_agent.environments.base import Installed
-from vhb_inference_agent.environments.docker.engine import Engine
+from vhb_shared.environments.base import Installed
+from vhb_shared.environments.docker.engine import Engine
 
 _CODE = """
 import json, platform

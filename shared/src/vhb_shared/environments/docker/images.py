@@ -7,10 +7,10 @@ from typing import Any
 
 from docker.errors import APIError, ImageNotFound
 
-from vhb_inference_agent.environments.base import Progress, ResolvedImage
-from vhb_inference_agent.environments.docker.engine import Engine, failed, words
-from vhb_inference_agent.environments.docker.settings import DockerSettings
-from vhb_inference_agent.environments.references import full_repository, is_allowed, split_reference
+from vhb_shared.environments.base import Progress, ResolvedImage
+from vhb_shared.environments.docker.engine import Engine, failed, words
+from vhb_shared.environments.docker.settings import DockerSettings
+from vhb_shared.environments.references import full_repository, is_allowed, split_reference
 
 TOLD_EVERY_S = 2.0
 _FOREVER = ("not found", "does not exist", "manifest unknown", "denied", "unauthorized", "invalid reference")

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 from docker.errors import APIError, NotFound
 
-from vhb_inference_agent.environments.base import (
+from vhb_shared.environments.base import (
     Capabilities,
     Environment,
     EnvironmentFailed,
@@ -23,13 +23,13 @@ from vhb_inference_agent.environments.base import (
     Progress,
     Stats,
 )
-from vhb_inference_agent.environments.docker import containers, ending, owners, starting
-from vhb_inference_agent.environments.docker.contents import Contents
-from vhb_inference_agent.environments.docker.derived import DerivedImages
-from vhb_inference_agent.environments.docker.engine import Engine, EngineAway, failed, or_undone, words
-from vhb_inference_agent.environments.docker.images import Images
-from vhb_inference_agent.environments.docker.network import Reach, address_of, reach_of
-from vhb_inference_agent.environments.docker.settings import DockerSettings
+from vhb_shared.environments.docker import containers, ending, owners, starting
+from vhb_shared.environments.docker.contents import Contents
+from vhb_shared.environments.docker.derived import DerivedImages
+from vhb_shared.environments.docker.engine import Engine, EngineAway, failed, or_undone, words
+from vhb_shared.environments.docker.images import Images
+from vhb_shared.environments.docker.network import Reach, address_of, reach_of
+from vhb_shared.environments.docker.settings import DockerSettings
 
 _LOOK_EVERY_S = 0.5
 _LINE_CHARACTERS = 4000

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vhb_inference_agent.environments.base import EnvironmentFailed, EnvironmentSpec, Exit
-from vhb_inference_agent.environments.docker.containers import command_of, mounts_of, options_of, port_of, program_paths
-from vhb_inference_agent.environments.docker.ending import exit_of
-from vhb_inference_agent.environments.docker.images import Layers
-from vhb_inference_agent.environments.docker.settings import DockerSettings
-from vhb_inference_agent.environments.references import is_allowed, split_reference
 from vhb_shared.contracts.job import Mount
+from vhb_shared.environments.base import EnvironmentFailed, EnvironmentSpec, Exit
+from vhb_shared.environments.docker.containers import command_of, mounts_of, options_of, port_of, program_paths
+from vhb_shared.environments.docker.ending import exit_of
+from vhb_shared.environments.docker.images import Layers
+from vhb_shared.environments.docker.settings import DockerSettings
+from vhb_shared.environments.references import is_allowed, split_reference
 from vhb_shared.errors import UserError
 
 DIGEST = "sha256:" + "a" * 64

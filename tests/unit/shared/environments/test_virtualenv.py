@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import uv
 
-from vhb_inference_agent.environments import virtualenv
-from vhb_inference_agent.environments.base import EnvironmentFailed
-from vhb_inference_agent.environments.virtualenv import VirtualenvRecipe, build, installed_packages, python_of
+from vhb_shared.environments import virtualenv
+from vhb_shared.environments.base import EnvironmentFailed
+from vhb_shared.environments.virtualenv import VirtualenvRecipe, build, installed_packages, python_of
 from vhb_shared.testing.wheels import make_wheel
 
 REQUIREMENTS = Path(__file__).parents[4] / "requirements.lock"

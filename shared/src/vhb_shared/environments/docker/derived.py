@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import Mount
 
-from vhb_inference_agent.environments.base import EnvironmentSettings, EnvironmentSpec, Progress
-from vhb_inference_agent.environments.docker import owners, payload
-from vhb_inference_agent.environments.docker.engine import Engine, failed, or_undone, words
-from vhb_inference_agent.environments.docker.settings import DockerSettings
-from vhb_inference_agent.environments.uv_output import build_failed, is_passing, why
-from vhb_inference_agent.environments.virtualenv import VirtualenvRecipe
+from vhb_shared.environments.base import EnvironmentSettings, EnvironmentSpec, Progress
+from vhb_shared.environments.docker import owners, payload
+from vhb_shared.environments.docker.engine import Engine, failed, or_undone, words
+from vhb_shared.environments.docker.settings import DockerSettings
+from vhb_shared.environments.uv_output import build_failed, is_passing, why
+from vhb_shared.environments.virtualenv import VirtualenvRecipe
 
 REPOSITORY = "vhb-derived"
 _WORK, _CACHE = "/vhb/work", "/vhb/cache"
@@ -59,7 +59,7 @@ class DerivedImages:
                     await self._finish(key, base_id, spec, container_id, on_progress)
                     return
                 if not told:
-                    on_progress("waiting for another agent that builds the same image")
+                    on_progress("waiting for another process that builds the same image")
                     told = True
                 await asyncio.sleep(_LOOK_EVERY_S)
 
@@ -144,7 +144,11 @@ class DerivedImages:
         container = client.containers.get(container_id)
         wheels = self._agent.wheels
         if wheels is not None and not wheels.is_dir():
-            raise build_failed(spec.name, f"VHB_AGENT_WHEELS names {wheels}, which is no folder", retryable=False)
+            raise build_failed(
+                spec.name,
+                f"VHB_AGENT_WHEELS (of metrics: VHB_EVALUATOR_WHEELS) names {wheels}, which is no folder",
+                retryable=False,
+            )
         with payload.packed(spec, variables, wheels, _WORK, _CACHE) as archive:
             container.put_archive(_WORK, archive)
         try:

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 import uv
 
-from vhb_inference_agent.environments.base import EnvironmentSpec
-from vhb_inference_agent.environments.docker.containers import VENV
-from vhb_inference_agent.environments.package_index import index_flags, uv_environment
-from vhb_inference_agent.environments.uv_output import NETWORK_WORDS
+from vhb_shared.environments.base import EnvironmentSpec
+from vhb_shared.environments.docker.containers import VENV
+from vhb_shared.environments.package_index import index_flags, uv_environment
+from vhb_shared.environments.uv_output import NETWORK_WORDS
 
 _AUTHORITIES = "authorities.crt"
 # Of the agent's variables, what says where packages are; paths and compilers of the host mean nothing inside.

@@ -10,8 +10,8 @@ from typing import Any
 
 import psutil
 
-from vhb_inference_agent.environments.base import Stats
-from vhb_inference_agent.environments.warden import start_time
+from vhb_shared.environments.base import Stats
+from vhb_shared.environments.warden import start_time
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
