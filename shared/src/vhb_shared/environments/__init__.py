@@ -1,1 +1,1 @@
-"""Where a backend or an isolated metric runs: the contract in `base`, one implementation per file, the list in `registry`."""
+"""Where backends and isolated metrics run: the contract in `base`, one file per implementation, a list in `registry`."""
