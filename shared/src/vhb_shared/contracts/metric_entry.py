@@ -36,7 +36,7 @@ class MetricEntry(UserModel):
     target: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
     """`module:Object`: a class with `score(samples)`, made with the options."""
     path: str | None = None
-    """A folder (a package) or one .py file beside the entry with the metric's code; `sha256:<digest>` when it is stored."""
+    """The metric's code: a folder (a package) or one .py file beside the entry; `sha256:<digest>` once it is stored."""
     packages: tuple[str, ...] = ()
     """Requirements of its environment."""
     lock: str | None = None

@@ -82,7 +82,7 @@ def _located(entry: E, model: type[E], folder: Path) -> E:
         if isinstance(value, str) and "://" not in value:
             beside = folder / value
             # A metric's files are files and nothing else: one that is missing is told by the path where it should be.
-            if model is MetricEntry and "\n" not in value or _exists(beside):
+            if (model is MetricEntry and "\n" not in value) or _exists(beside):
                 changes[field] = str(beside.resolve())
     return entry.model_copy(update=changes) if changes else entry
 

@@ -1,6 +1,7 @@
 """A metric with packages of its own: the adapter between the contract of a metric and its worker."""
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -104,3 +105,19 @@ def _options_type(entry: MetricEntry) -> type[MetricOptions]:
         for name, default in entry.options.items()
     }
     return create_model(f"Options of {entry.name}", __base__=MetricOptions, **fields)
+
+
+def metric_environments(metrics: Sequence[Any]) -> dict[str, Any]:
+    """What isolated metrics really ran with, by their ids, as JSON; empty where there are none.
+
+    Args:
+        metrics: bound ones (`registry.BoundMetric`).
+
+    Raises: as `Workers.installed`.
+    """
+    found: dict[str, Any] = {}
+    for bound in metrics:
+        metric = bound.metric
+        if isinstance(metric, IsolatedMetric) and metric.context.workers is not None and metric.name not in found:
+            found[metric.name] = metric.context.workers.installed(metric.entry)
+    return found
