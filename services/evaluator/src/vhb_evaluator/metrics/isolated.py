@@ -11,6 +11,9 @@ from pydantic import Field, create_model
 from vhb_evaluator.errors import EvaluationFailed
 from vhb_evaluator.metrics.base import Metric, MetricOptions
 from vhb_shared.contracts.metric_entry import MetricEntry
+from vhb_shared.documents.check import did_you_mean
+from vhb_shared.environments.registry import environment_names, environment_type
+from vhb_shared.errors import UserError
 
 BATCH = 256
 """Samples of one request at most."""
@@ -34,6 +37,20 @@ class IsolatedMetric(Metric):
     """Scored by a worker process in an environment of its own; see `isolation`."""
 
     entry: ClassVar[MetricEntry]
+
+    def check(self) -> None:
+        """See `Metric.check`. Builds and starts nothing."""
+        entry = self.entry
+        if entry.environment not in environment_names():
+            hint = did_you_mean(entry.environment, environment_names())
+            raise UserError(f"metric {entry.name!r}: unknown environment {entry.environment!r}; {hint}")
+        runs_images = environment_type(entry.environment).capabilities.runs_images
+        if runs_images and entry.image is None:
+            raise UserError(
+                f"metric {entry.name!r}: environment {entry.environment} needs an `image` with Python in it"
+            )
+        if entry.image is not None and not runs_images:
+            raise UserError(f"metric {entry.name!r}: environment {entry.environment} runs no images: remove `image`")
 
     def comparable(self) -> pl.Expr:
         """See `Metric.comparable`."""
