@@ -96,7 +96,8 @@ async def entry(folder: Path, target: str = "Same", **changes: Any) -> MetricEnt
     """As a job brings it."""
     fields: dict[str, Any] = {
         "name": "same", "summary": "is it the same", "direction": "higher", "source": "here",
-        "target": f"same:{target}", "path": str(folder / "same.py"), "packages": ("unlike_anything==1.0",), "options": {"factor": 1.0},
+        "target": f"same:{target}", "path": str(folder / "same.py"), "packages": ("unlike_anything==1.0",),
+        "options": {"factor": 1.0},
     }  # fmt: skip
     return await bundled_entry(MetricEntry(**(fields | changes)), None, DirectoryStore(folder / "store"))
 
