@@ -76,6 +76,8 @@ def test_two_metrics_with_conflicting_packages_in_one_job(tmp_path: Path, endpoi
     )
     assert (tmp_path / "killed-near").exists() and (tmp_path / "killed-far").exists()
     really = json.loads((tmp_path / "out/runs/remote__read/metric_environments.json").read_text())
+    report = (tmp_path / "out/report.md").read_text()
+    assert "far\\_off 1.0" in report or "far_off 1.0" in report
     assert {name: each["packages"]["far_off"] for name, each in really.items()} == {"near": "1.0", "far": "2.0"}
 
 
