@@ -9,7 +9,7 @@ import yaml
 from person import remote, vhb, write_folder, write_job
 
 from vhb_shared.testing.endpoint_process import EndpointProcess
-from vhb_shared.testing.wheels import write_wheel
+from vhb_shared.testing.wheels import make_wheel
 
 CODE = """
 import os
@@ -37,8 +37,9 @@ def general(path: Path) -> dict[str, dict[str, str]]:
 
 def test_two_metrics_with_conflicting_packages_in_one_job(tmp_path: Path, endpoint: EndpointProcess) -> None:
     wheels = tmp_path / "wheels"
-    write_wheel(wheels, "far_off", "1.0", "def nearness(right): return float(right)")
-    write_wheel(wheels, "far_off", "2.0", "def nearness(right): return 10 - 8 * float(right)")
+    wheels.mkdir()
+    make_wheel(wheels, "far_off", "1.0", "def nearness(right): return float(right)")
+    make_wheel(wheels, "far_off", "2.0", "def nearness(right): return 10 - 8 * float(right)")
     entries = tmp_path / "registry" / "metrics"
     (entries / "nearness").mkdir(parents=True)
     (entries / "nearness" / "__init__.py").touch()

@@ -30,7 +30,7 @@ from vhb_shared.errors import Unavailable, UserError
 from vhb_shared.jobs.metric_entries import bundled_entry
 from vhb_shared.store.cache import ObjectCache
 from vhb_shared.store.directory import DirectoryStore
-from vhb_shared.testing.wheels import write_wheel
+from vhb_shared.testing.wheels import make_wheel
 
 CODE = """
 import os, time, unlike_anything
@@ -76,8 +76,9 @@ class Unready:
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Wheels of two versions, code, and environments that the tests of this file share: they are built once."""
     folder = tmp_path_factory.mktemp("isolated")
-    write_wheel(folder / "wheels", "unlike_anything", "1.0", "WORTH = 1")
-    write_wheel(folder / "wheels", "unlike_anything", "2.0", "WORTH = 2")
+    (folder / "wheels").mkdir()
+    make_wheel(folder / "wheels", "unlike_anything", "1.0", "WORTH = 1")
+    make_wheel(folder / "wheels", "unlike_anything", "2.0", "WORTH = 2")
     (folder / "same.py").write_text(CODE)
     return folder
 
