@@ -52,7 +52,7 @@ def _score(given: Any) -> "Dict[str, Any]":
     row = _plain(given.get("row"))
     if isinstance(row, bool) or not isinstance(row, int):
         raise Problem("wrong_reply", "a score has the row %r: copy `row` of the sample" % (row,))
-    score: "Dict[str, Any]" = {"row": row, "unparsable": bool(_plain(given.get("unparsable", False)))}
+    score: Dict[str, Any] = {"row": row, "unparsable": bool(_plain(given.get("unparsable", False)))}
     for key in _TEXTS:
         value = given.get(key)
         score[key] = value if value is None or isinstance(value, str) else _json(row, key, value)

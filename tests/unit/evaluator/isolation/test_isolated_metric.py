@@ -1,8 +1,10 @@
 """Metrics with packages of their own, scored by real workers in real environments, without a network."""
 
 import asyncio
+import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -243,3 +245,38 @@ async def test_options_are_checked_without_building_anything(shared_folder: Path
         bind_all((MetricSpec(name="same", entry=own, options={"factor": "much"}),))
     (bound,) = bind_all((MetricSpec(name="same", entry=own, options={"factor": 2}),))
     assert bound.metric.extremes is None and bound.label == 'same{"factor":2}'
+
+
+LIFE = """
+import asyncio, sys
+from pathlib import Path
+from vhb_evaluator.isolation.pool import WorkerPool
+from vhb_evaluator.settings import EvaluatorSettings
+from vhb_shared.contracts.metric_entry import MetricEntry
+from vhb_shared.store.cache import ObjectCache
+from vhb_shared.store.directory import DirectoryStore
+
+async def main(folder):
+    settings = EvaluatorSettings(environments=folder / "environments", wheels=folder / "wheels")
+    pool = WorkerPool(settings, ObjectCache(DirectoryStore(folder / "store"), folder / "cache"))
+    reply = await pool.score(MetricEntry.model_validate_json(sys.argv[2]), {}, sys.argv[3].encode())
+    print(reply.content()["scores"][0]["detail"], flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+async def test_a_worker_dies_with_its_evaluator(shared_folder: Path) -> None:
+    own = await entry(shared_folder)
+    body = json.dumps({"samples": [{"row": 0, "answer": "a", "references": ["a"]}]})
+    evaluator = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LIFE, str(shared_folder), own.model_dump_json(), body, stdout=asyncio.subprocess.PIPE
+    )
+    assert evaluator.stdout is not None
+    while not (line := await evaluator.stdout.readline()).startswith(b"{"):
+        assert line, "it ended"
+    worker = psutil.Process(json.loads(line)["pid"])
+    evaluator.kill()
+    await evaluator.wait()
+    await asyncio.to_thread(worker.wait, 20)
