@@ -1,12 +1,12 @@
 """Finds and makes the metric."""
 
 import importlib
-from typing import Any, Dict
+from typing import Any
 
 from vhb_metric_worker.errors import Problem, raised
 
 
-def load(target: str, options: "Dict[str, Any]") -> Any:
+def load(target: str, options: "dict[str, Any]") -> Any:
     """The object that scores.
 
     Args:
@@ -29,5 +29,5 @@ def load(target: str, options: "Dict[str, Any]") -> Any:
             raise
         raise raised("import_failed", error) from error
     if not callable(getattr(found, "score", None)):
-        raise Problem("import_failed", "%s has no method `score(samples)`" % target)
+        raise Problem("import_failed", f"{target} has no method `score(samples)`")
     return found

@@ -2,7 +2,7 @@
 
 import json
 import math
-from typing import Any, Dict, List
+from typing import Any
 
 from vhb_metric_worker.errors import Problem, raised
 
@@ -10,7 +10,7 @@ _TEXTS = ("detail", "not_scored")
 _KEYS = ("row", "value", "numerator", "denominator", "unparsable", "detail", "not_scored")
 
 
-def scores(metric: Any, samples: "List[Dict[str, Any]]") -> "List[Dict[str, Any]]":
+def scores(metric: Any, samples: "list[dict[str, Any]]") -> "list[dict[str, Any]]":
     """Asks the metric.
 
     Args:
@@ -33,26 +33,26 @@ def scores(metric: Any, samples: "List[Dict[str, Any]]") -> "List[Dict[str, Any]
     try:
         found = [_score(each) for each in returned]
     except TypeError as error:
-        raise Problem("wrong_reply", "`score` must return a list of dicts (%s)" % error) from error
+        raise Problem("wrong_reply", f"`score` must return a list of dicts ({error})") from error
     if len(found) != len(rows) or {each["row"] for each in found} != rows:
         raise Problem(
             "wrong_reply",
-            "`score` was given %d samples and returned %d scores with other rows: return one for each sample, with the "
-            "sample's `row`" % (len(rows), len(found)),
+            f"`score` was given {len(rows)} samples and returned {len(found)} scores with other rows: return one for "
+            "each sample, with the sample's `row`",
         )
     return found
 
 
-def _score(given: Any) -> "Dict[str, Any]":
+def _score(given: Any) -> "dict[str, Any]":
     if not isinstance(given, dict):
-        raise Problem("wrong_reply", "a score is a dict with `row` and `value`, not %s" % type(given).__name__)
+        raise Problem("wrong_reply", f"a score is a dict with `row` and `value`, not {type(given).__name__}")
     unknown = sorted(str(key) for key in given if key not in _KEYS)
     if unknown:
-        raise Problem("wrong_reply", "a score has the key %r; known are %s" % (unknown[0], ", ".join(_KEYS)))
+        raise Problem("wrong_reply", "a score has the key {!r}; known are {}".format(unknown[0], ", ".join(_KEYS)))
     row = _plain(given.get("row"))
     if isinstance(row, bool) or not isinstance(row, int):
-        raise Problem("wrong_reply", "a score has the row %r: copy `row` of the sample" % (row,))
-    score: Dict[str, Any] = {"row": row, "unparsable": bool(_plain(given.get("unparsable", False)))}
+        raise Problem("wrong_reply", f"a score has the row {row!r}: copy `row` of the sample")
+    score: dict[str, Any] = {"row": row, "unparsable": bool(_plain(given.get("unparsable", False)))}
     for key in _TEXTS:
         value = given.get(key)
         score[key] = value if value is None or isinstance(value, str) else _json(row, key, value)
@@ -78,7 +78,7 @@ def _number(row: int, key: str, value: Any) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise Problem("wrong_reply", "the %s of row %d is %r, not a number" % (key, row, value))
+        raise Problem("wrong_reply", f"the {key} of row {row} is {value!r}, not a number")
     return number
 
 
@@ -86,4 +86,4 @@ def _json(row: int, key: str, value: Any) -> str:
     try:
         return json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError) as error:
-        raise Problem("wrong_reply", "the %s of row %d is neither text nor JSON (%s)" % (key, row, error)) from error
+        raise Problem("wrong_reply", f"the {key} of row {row} is neither text nor JSON ({error})") from error

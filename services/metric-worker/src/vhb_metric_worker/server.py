@@ -3,7 +3,7 @@
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Optional
 
 from vhb_metric_worker.errors import Problem
 from vhb_metric_worker.replies import scores
@@ -17,7 +17,7 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, address: "Tuple[str, int]") -> None:
+    def __init__(self, address: "tuple[str, int]") -> None:
         super().__init__(address, _Handler)
         self.metric: Any = None
         self.failed: Optional[Problem] = None
@@ -58,17 +58,17 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             size = -1
         if not 0 <= size <= MAX_BODY:
-            raise Problem("bad_request", "a body of 0 to %d bytes with its Content-Length is expected" % MAX_BODY)
+            raise Problem("bad_request", f"a body of 0 to {MAX_BODY} bytes with its Content-Length is expected")
         try:
             samples = json.loads(self.rfile.read(size).decode("utf-8"))["samples"]
             rows = {sample["row"] for sample in samples}
         except (ValueError, KeyError, TypeError) as error:
-            raise Problem("bad_request", 'the body is not {"samples": [{"row": 0, ...}]} (%r)' % error) from error
+            raise Problem("bad_request", f'the body is not {{"samples": [{{"row": 0, ...}}]}} ({error!r})') from error
         if len(rows) != len(samples):
             raise Problem("bad_request", "two samples have one row")
         return samples
 
-    def _say(self, status: int, content: "Dict[str, Any]") -> None:
+    def _say(self, status: int, content: "dict[str, Any]") -> None:
         body = json.dumps(content).encode("ascii")  # escapes what is no text (lone surrogates)
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
