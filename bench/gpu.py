@@ -13,11 +13,11 @@ from bench.workload import VHB, clean_environment, write_dataset
 from vhb.embedded.workdir import user_cache
 from vhb.quiet import log_warnings_only
 from vhb_inference_agent.backends.transformers import TransformersBackend
-from vhb_inference_agent.environments.base import EnvironmentFailed, EnvironmentSettings
-from vhb_inference_agent.environments.process import ProcessEnvironment
 from vhb_inference_agent.resources.devices import find_devices
 from vhb_shared.contracts.job import ModelEntry
 from vhb_shared.contracts.state import Device
+from vhb_shared.environments.base import EnvironmentFailed, EnvironmentSettings
+from vhb_shared.environments.process import ProcessEnvironment
 from vhb_shared.errors import UserError
 from vhb_shared.testing.real_vllm import RANDOM_VLM
 

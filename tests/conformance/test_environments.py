@@ -9,14 +9,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from vhb_inference_agent.environments.base import (
+from vhb_shared.environments.base import (
     Environment,
     EnvironmentFailed,
     EnvironmentHandle,
     EnvironmentSettings,
     EnvironmentSpec,
 )
-from vhb_inference_agent.environments.registry import environment_type
+from vhb_shared.environments.registry import environment_type
 
 SERVER = ("{python}", "-m", "http.server", "--bind", "{host}", "{port}")
 

@@ -18,7 +18,8 @@ from typing import ClassVar
 from vhb_inference_agent.backends.base import BackendAdapter, BackendCapabilities
 from vhb_inference_agent.backends.probe import NoReply, get
 from vhb_inference_agent.endpoint import Endpoint
-from vhb_inference_agent.environments.base import (
+from vhb_shared.contracts.job import ModelEntry
+from vhb_shared.environments.base import (
     Capabilities,
     Environment,
     EnvironmentHandle,
@@ -28,7 +29,6 @@ from vhb_inference_agent.environments.base import (
     Progress,
     Stats,
 )
-from vhb_shared.contracts.job import ModelEntry
 
 # Tells the port from the server's first line, then waits.
 _WRAPPER = """

@@ -37,6 +37,8 @@ WRITERS: dict[str, set[Role]] = {
     layout.run_file("job-0", "judges.json"): {"evaluator"},
     layout.judgement(_SHA): {"evaluator"},
     layout.reuse_index("scope", 1, "job-0", "abc"): {"evaluator"},
+    layout.run_file("job-0", "metric_environments.json"): {"evaluator"},
+    layout.metric_code(_SHA): {"cli"},
     layout.run_file("job-0", "report.md"): {"reporter"},
     layout.job_file("job", "report.md"): {"reporter"},
     layout.job_file("job", "report.html"): {"reporter"},
@@ -60,7 +62,7 @@ def test_only_checkpoints_can_be_deleted() -> None:
 
 def test_results_can_be_read_by_who_needs_them() -> None:
     for key in WRITERS:
-        if not key.startswith(("reuse/", "imports/", "judgements/")):
+        if not key.startswith(("reuse/", "imports/", "judgements/", "metrics/")):
             assert allowed("cli", "read", key) and allowed("reporter", "read", key), key
     for role in ("agent", "evaluator", "scheduler"):
         assert allowed(role, "read", layout.run_spec("job-0"))

@@ -11,12 +11,6 @@ import pytest
 from agent_harness import entry
 
 from vhb_inference_agent.claims import try_claim
-from vhb_inference_agent.environments.base import (
-    Environment,
-    EnvironmentHandle,
-    EnvironmentSettings,
-    EnvironmentSpec,
-)
 from vhb_inference_agent.opened import OpenedBackend
 from vhb_inference_agent.placed import Adopted
 from vhb_inference_agent.reattach import reattach
@@ -26,6 +20,12 @@ from vhb_inference_agent.survivors import Survivor, SurvivorFiles
 from vhb_shared.bus.client import Bus
 from vhb_shared.contracts.job import ModelEntry
 from vhb_shared.contracts.state import BackendDemand, Claim, Device
+from vhb_shared.environments.base import (
+    Environment,
+    EnvironmentHandle,
+    EnvironmentSettings,
+    EnvironmentSpec,
+)
 
 MODEL = ModelEntry(name="m", backend="detached")
 DEVICES = tuple(Device(uuid=str(index), index=index, name="x", memory_gib=24) for index in range(2))

@@ -12,9 +12,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from container_kit import Build, Make
 
-from vhb_inference_agent.environments.base import EnvironmentSettings
-from vhb_inference_agent.environments.docker.environment import DockerEnvironment
-from vhb_inference_agent.environments.docker.settings import DockerSettings
+from vhb_shared.environments.base import EnvironmentSettings
+from vhb_shared.environments.docker.environment import DockerEnvironment
+from vhb_shared.environments.docker.settings import DockerSettings
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from vhb_inference_agent.environments.base import EnvironmentHandle, EnvironmentSpec
-from vhb_inference_agent.environments.docker.environment import DockerEnvironment
+from vhb_shared.environments.base import EnvironmentHandle, EnvironmentSpec
+from vhb_shared.environments.docker.environment import DockerEnvironment
 
 Build = Callable[..., str]
 """Builds an image: a tag, then lines of a Dockerfile after FROM the base image; returns the tag."""

@@ -7,8 +7,8 @@ import docker
 import pytest
 from container_kit import Build, Make, program, started, until
 
-from vhb_inference_agent.environments.base import EnvironmentFailed, EnvironmentHandle, EnvironmentSpec, Exit, Stats
-from vhb_inference_agent.environments.docker.environment import DockerEnvironment
+from vhb_shared.environments.base import EnvironmentFailed, EnvironmentHandle, EnvironmentSpec, Exit, Stats
+from vhb_shared.environments.docker.environment import DockerEnvironment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

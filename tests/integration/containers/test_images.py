@@ -7,8 +7,8 @@ import docker
 import pytest
 from container_kit import Build, Make, program, said, started
 
-from vhb_inference_agent.environments.base import EnvironmentFailed, EnvironmentSpec
-from vhb_inference_agent.environments.docker.environment import DockerEnvironment
+from vhb_shared.environments.base import EnvironmentFailed, EnvironmentSpec
+from vhb_shared.environments.docker.environment import DockerEnvironment
 from vhb_shared.testing.image_registry import ImageRegistry
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -8,8 +8,8 @@ import docker
 import pytest
 from container_kit import Build, Make, program, said
 
-from vhb_inference_agent.environments.base import EnvironmentFailed, EnvironmentSpec
-from vhb_inference_agent.environments.docker import owners
+from vhb_shared.environments.base import EnvironmentFailed, EnvironmentSpec
+from vhb_shared.environments.docker import owners
 from vhb_shared.testing.wheels import make_wheel
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -100,7 +100,7 @@ async def test_two_agents_build_one_image_once(make: Make, wheels: Path) -> None
     specs = await asyncio.gather(*(each.prepare(spec, lines.append) for each in (one, two, same, one)))
     assert specs[0] == specs[1] == specs[2] == specs[3]
     assert sum(line.startswith("building") for line in lines) == 1
-    assert any(line.startswith("waiting for another agent") for line in lines)
+    assert any(line.startswith("waiting for another process") for line in lines)
     assert await said(two, specs[1]) == (str(wheels),)
 
 

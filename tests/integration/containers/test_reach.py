@@ -11,7 +11,7 @@ from container_kit import Make, program, started, until
 
 import vhb_inference_agent
 import vhb_shared
-from vhb_inference_agent.environments.docker.environment import DockerEnvironment
+from vhb_shared.environments.docker.environment import DockerEnvironment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -20,10 +20,10 @@ SOCKET = "/var/run/docker.sock"
 # An agent in a container: the same code, asked the same things.
 AGENT = """
 import asyncio, json, pathlib, sys, urllib.request
-from vhb_inference_agent.environments.base import EnvironmentSettings, EnvironmentSpec
-from vhb_inference_agent.environments.docker import owners
-from vhb_inference_agent.environments.docker.environment import DockerEnvironment
-from vhb_inference_agent.environments.docker.settings import DockerSettings
+from vhb_shared.environments.base import EnvironmentSettings, EnvironmentSpec
+from vhb_shared.environments.docker import owners
+from vhb_shared.environments.docker.environment import DockerEnvironment
+from vhb_shared.environments.docker.settings import DockerSettings
 
 async def main():
     image, network = sys.argv[1:]

@@ -10,9 +10,9 @@ import psutil
 import pytest
 from container_kit import Make, program, said, started, until
 
-from vhb_inference_agent.environments.base import EnvironmentFailed
-from vhb_inference_agent.environments.docker.environment import DockerEnvironment
 from vhb_shared.contracts.job import Mount
+from vhb_shared.environments.base import EnvironmentFailed
+from vhb_shared.environments.docker.environment import DockerEnvironment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

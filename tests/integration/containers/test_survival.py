@@ -12,16 +12,16 @@ import docker
 import pytest
 from container_kit import Make, program, started, until
 
-from vhb_inference_agent.environments.base import EnvironmentHandle
+from vhb_shared.environments.base import EnvironmentHandle
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 # Another agent: starts a server and says its handle, then waits for its own end.
 AGENT = """
 import asyncio, pathlib, sys
-from vhb_inference_agent.environments.base import EnvironmentSettings, EnvironmentSpec
-from vhb_inference_agent.environments.docker.environment import DockerEnvironment
-from vhb_inference_agent.environments.docker.settings import DockerSettings
+from vhb_shared.environments.base import EnvironmentSettings, EnvironmentSpec
+from vhb_shared.environments.docker.environment import DockerEnvironment
+from vhb_shared.environments.docker.settings import DockerSettings
 
 async def main():
     folder, agent_id, image, network = sys.argv[1:]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from container_kit import program, said
 
-from vhb_inference_agent.environments import warden
-from vhb_inference_agent.environments.docker.environment import DockerEnvironment
 from vhb_shared.contracts.job import Mount
+from vhb_shared.environments import warden
+from vhb_shared.environments.docker.environment import DockerEnvironment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -14,10 +14,10 @@ from asking import PAGES, ask, vllm_entry  # isort: skip
 from vhb_inference_agent.backends.probe import get
 from vhb_inference_agent.backends.vllm import VERSION, VllmBackend
 from vhb_inference_agent.endpoint import BackendLost
-from vhb_inference_agent.environments.base import EnvironmentSettings
-from vhb_inference_agent.environments.process import ProcessEnvironment
 from vhb_inference_agent.opened import OpenedBackend
 from vhb_shared.contracts.job import ModelEntry
+from vhb_shared.environments.base import EnvironmentSettings
+from vhb_shared.environments.process import ProcessEnvironment
 from vhb_shared.testing.real_vllm import SERVE_ARGS, RealVllm
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module")]

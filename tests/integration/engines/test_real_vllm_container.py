@@ -6,10 +6,10 @@ import pytest
 
 from asking import PAGES, ask  # isort: skip
 from vhb_inference_agent.backends.vllm import VERSION, VllmBackend
-from vhb_inference_agent.environments.base import EnvironmentSettings
-from vhb_inference_agent.environments.registry import environment_type
 from vhb_inference_agent.opened import OpenedBackend
 from vhb_shared.contracts.job import ModelEntry
+from vhb_shared.environments.base import EnvironmentSettings
+from vhb_shared.environments.registry import environment_type
 from vhb_shared.testing.real_vllm import SERVE_ARGS, SERVE_ENV
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

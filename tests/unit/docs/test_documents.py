@@ -11,12 +11,12 @@ from vhb.main import app
 from vhb_evaluator.metrics.registry import metric_class, metric_names
 from vhb_evaluator.normalisation import PROFILES
 from vhb_evaluator.settings import EvaluatorSettings
-from vhb_inference_agent.environments.docker.settings import DockerSettings
 from vhb_inference_agent.settings import AgentSettings
 from vhb_shared.contracts import topology
 from vhb_shared.contracts.events import EVENTS
 from vhb_shared.contracts.job import JobSpec, ModelEntry, TaskEntry
 from vhb_shared.contracts.results import ANSWERS_CSV_COLUMNS, METRIC_COLUMNS, OUTCOMES
+from vhb_shared.environments.docker.settings import DockerSettings
 from vhb_shared.settings import BusSettings, LogSettings, RegistrySettings, SourceSettings, StoreSettings
 
 ROOT = Path(__file__).parents[3]

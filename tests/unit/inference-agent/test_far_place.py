@@ -10,7 +10,11 @@ from vhb_inference_agent import leftovers as later
 from vhb_inference_agent import placed
 from vhb_inference_agent.backends.vllm import VllmBackend
 from vhb_inference_agent.endpoint import BackendLost, Endpoint
-from vhb_inference_agent.environments.base import (
+from vhb_inference_agent.leftovers import Leftovers
+from vhb_inference_agent.opened import OpenedBackend
+from vhb_shared.contracts.events import Failure
+from vhb_shared.contracts.job import ModelEntry
+from vhb_shared.environments.base import (
     Capabilities,
     EnvironmentFailed,
     EnvironmentHandle,
@@ -18,11 +22,7 @@ from vhb_inference_agent.environments.base import (
     EnvironmentSpec,
     Progress,
 )
-from vhb_inference_agent.environments.process import ProcessEnvironment
-from vhb_inference_agent.leftovers import Leftovers
-from vhb_inference_agent.opened import OpenedBackend
-from vhb_shared.contracts.events import Failure
-from vhb_shared.contracts.job import ModelEntry
+from vhb_shared.environments.process import ProcessEnvironment
 
 LOOKS_WITHOUT_ADDRESS = 3
 SERVER = (

@@ -11,14 +11,14 @@ import pytest
 
 from vhb_inference_agent import weights
 from vhb_inference_agent.backends.engine import EngineAdapter
-from vhb_inference_agent.environments.base import EnvironmentSettings, EnvironmentSpec
-from vhb_inference_agent.environments.process import ProcessEnvironment
 from vhb_inference_agent.manifest import describe, for_run
 from vhb_inference_agent.software import software
 from vhb_inference_agent.weights import describe_weights
 from vhb_shared.contracts.job import ModelEntry, TaskEntry
 from vhb_shared.contracts.plan import DatasetRef, RunSpec
 from vhb_shared.contracts.state import Device
+from vhb_shared.environments.base import EnvironmentSettings, EnvironmentSpec
+from vhb_shared.environments.process import ProcessEnvironment
 
 COMMIT = "c" * 40
 ETAG = "e" * 64

@@ -14,11 +14,11 @@ import pytest
 from vhb_inference_agent.backends.base import BackendAdapter, BackendCapabilities
 from vhb_inference_agent.backends.probe import NoReply, get
 from vhb_inference_agent.endpoint import BackendLost, Endpoint
-from vhb_inference_agent.environments.base import EnvironmentSettings, EnvironmentSpec
-from vhb_inference_agent.environments.process import ProcessEnvironment
 from vhb_inference_agent.opened import OpenedBackend
 from vhb_inference_agent.restarts import Deaths, RestartPolicy
 from vhb_shared.contracts.job import ModelEntry
+from vhb_shared.environments.base import EnvironmentSettings, EnvironmentSpec
+from vhb_shared.environments.process import ProcessEnvironment
 
 SERVE = """
 import http.server, pathlib, sys

@@ -225,7 +225,7 @@ async def _run(connection: "Connection", spec: "JobSpec", base_dir: Path | None,
     from vhb_shared.jobs.validate import validate_job
     from vhb_shared.registry.registry import Registry
 
-    registry = Registry.load()
+    registry = Registry.load(Path.cwd())
     validate_job(spec, registry)
     loaded = LoadedJob(spec=spec, base_dir=base_dir)
     bundled = await submission.self_contained(loaded, registry, connection.store, lambda line: None)

@@ -85,7 +85,7 @@ def show_dataset(name: NameArgument, beside: Beside = None) -> None:
 
 
 @metrics.command("list")
-def list_metrics() -> None:
+def list_metrics(beside: Beside = None) -> None:
     """List all metrics."""
     from vhb_evaluator.metrics.registry import metric_class, metric_names, metric_package
     from vhb_shared.errors import UserError
@@ -94,27 +94,38 @@ def list_metrics() -> None:
     for name in metric_names():
         try:
             found = metric_class(name)
-            rows.append((name, found.version, found.direction, metric_package(name), found.summary))
+            rows.append((name, found.version, found.direction, "evaluator", metric_package(name), found.summary))
         except UserError as error:
-            rows.append((name, "", "", "", str(error)))
-    _table(("name", "version", "better", "package", "what"), rows, spare=("package", "version"))
+            rows.append((name, "", "", "", "", str(error)))
+    for name, known in _registry(beside).metrics.items():
+        entry = known.entry
+        runs_in = entry.image or entry.environment
+        rows.append((name, entry.version, entry.direction, runs_in, known.origin, entry.summary))
+    _table(("name", "version", "better", "runs in", "from", "what"), rows, spare=("from", "version", "runs in"))
 
 
 @metrics.command("show")
-def show_metric(name: NameArgument) -> None:
+def show_metric(name: NameArgument, beside: Beside = None) -> None:
     """Show a metric's definition, options and source."""
     import inspect
 
+    from vhb_evaluator.metrics.isolated import isolated_class
     from vhb_evaluator.metrics.registry import metric_class, metric_package
 
-    found = metric_class(name.lower())
+    own = _registry(beside).metrics.get(name.lower())
+    found = isolated_class(own.entry) if own is not None else metric_class(name.lower())
     print(f"{found.name}@{found.version}: {found.summary}")
     print(f"better:         {found.direction}")
     print(f"groups:         {'pooled' if found.pooled else 'mean of samples'}")
     print(f"normalisation:  {found.normalisation}")
     print(f"profiles:       {', '.join(found.profiles) or 'none'}")
     print(f"source:         {found.source}")
-    print(f"package:        {metric_package(name)}")
+    if own is None:
+        print(f"package:        {metric_package(name)}")
+    else:
+        print(f"entry:          {own.origin}")
+        print(f"runs in:        {own.entry.environment}{f' ({own.entry.image})' if own.entry.image else ''}")
+        print(f"packages:       {', '.join(own.entry.packages) or 'none'}")
     print(f"\n{inspect.getdoc(found) or ''}")
     if found.options_type.model_fields:
         print("\noptions:")
@@ -132,7 +143,7 @@ def list_environments() -> None:
 @environments.command("show")
 def show_environment(name: NameArgument) -> None:
     """Show what an environment can do."""
-    from vhb_inference_agent.environments.registry import environment_type
+    from vhb_shared.environments.registry import environment_type
 
     kind = environment_type(name)
     _yaml(kind.capabilities)

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
@@ -182,15 +183,18 @@ def _labels(table: pl.LazyFrame) -> list[str]:
 
 
 def _directions(labels: Sequence[str]) -> dict[str, bool]:
-    """Directions of metrics; those of packages that are not installed here are not known."""
+    """Directions of metrics; those of packages and entries that are not here are not known."""
+    from vhb_evaluator.metrics.declared import declared
     from vhb_evaluator.metrics.registry import higher_is_better
+    from vhb_shared.registry.registry import Registry
 
     found = {}
-    for label in labels:
-        try:
-            found[label] = higher_is_better(label)
-        except UserError:
-            continue
+    with declared(known.entry for known in Registry.load(Path.cwd()).metrics.values()):
+        for label in labels:
+            try:
+                found[label] = higher_is_better(label)
+            except UserError:
+                continue
     return found
 
 

@@ -120,6 +120,7 @@ class EmbeddedStack:
     def _members(self) -> list[tuple[str, str, dict[str, str]]]:
         """Services in the order of their start: who takes longest first."""
         counts = self._counts
+        environments = str(user_cache() / "environments")
         members: list[tuple[str, str, dict[str, str]]] = []
         for n in range(counts.agents):
             name = f"agent-{n}"
@@ -127,11 +128,12 @@ class EmbeddedStack:
                 "VHB_AGENT_NAME": name,
                 "VHB_AGENT_DIRECTORY": str(self._workdir.agent(name)),
                 "VHB_AGENT_CHECKPOINTS": str(self._workdir.checkpoints),
-                "VHB_AGENT_ENVIRONMENTS": os.environ.get("VHB_AGENT_ENVIRONMENTS", str(user_cache() / "environments")),
+                "VHB_AGENT_ENVIRONMENTS": os.environ.get("VHB_AGENT_ENVIRONMENTS", environments),
             }
             members.append((name, "vhb_inference_agent", extra))
         members += [(f"scheduler-{n}", "vhb_scheduler", {}) for n in range(counts.schedulers)]
-        members += [(f"evaluator-{n}", "vhb_evaluator", {}) for n in range(counts.evaluators)]
+        metrics = {"VHB_EVALUATOR_ENVIRONMENTS": os.environ.get("VHB_EVALUATOR_ENVIRONMENTS", environments)}
+        members += [(f"evaluator-{n}", "vhb_evaluator", metrics) for n in range(counts.evaluators)]
         members += [(f"reporter-{n}", "vhb_reporter", {}) for n in range(counts.reporters)]
         return members
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from vhb_evaluator.handlers import EvaluatorHandlers
+from vhb_evaluator.isolation.pool import WorkerPool
 from vhb_evaluator.settings import EvaluatorSettings
 from vhb_shared.bus.handling import subscribe
 from vhb_shared.bus.service import Service
@@ -30,7 +31,9 @@ async def setup(service: Service) -> AsyncIterator[None]:
     bus, broker = service.bus, service.broker
     stored = StoreSettings()
     cache = ObjectCache(service.store, stored.cache_directory(), stored.cache_bytes())
-    handlers = EvaluatorHandlers(service.store, cache, StateReader(bus).run)
+    settings = EvaluatorSettings()
+    pool = WorkerPool(settings, cache)
+    handlers = EvaluatorHandlers(service.store, cache, StateReader(bus).run, pool=pool)
 
     async def evaluate(event: Ended) -> None:
         await bus.publish(await handlers.evaluate_run(event))
@@ -47,10 +50,15 @@ async def setup(service: Service) -> AsyncIterator[None]:
             )
         )
 
-    shards_at_once = EvaluatorSettings().shards_at_once
     subscribe(
-        broker, bus, topology.EVALUATOR_SHARD, RunShardCompleted, handlers.on_shard_completed, workers=shards_at_once
+        broker,
+        bus,
+        topology.EVALUATOR_SHARD,
+        RunShardCompleted,
+        handlers.on_shard_completed,
+        workers=settings.shards_at_once,
     )
     subscribe(broker, bus, topology.EVALUATOR_RUN, RunInferenceCompleted, evaluate, give_up=give_up)
     subscribe(broker, bus, topology.EVALUATOR_RUN_FAILED, RunInferenceFailed, evaluate, give_up=give_up)
-    yield
+    async with pool:
+        yield

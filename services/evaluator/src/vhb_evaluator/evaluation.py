@@ -13,6 +13,7 @@ from vhb_evaluator.aggregation import BY_ID, GENERAL, LEVELS, aggregate_lazily, 
 from vhb_evaluator.collection import ImportedAnswers, Missing, from_part
 from vhb_evaluator.errors import EvaluationFailed
 from vhb_evaluator.judging import JudgesReport
+from vhb_evaluator.metrics.isolated import metric_environments
 from vhb_evaluator.metrics.registry import BoundMetric
 from vhb_evaluator.performance import performance
 from vhb_evaluator.repeated import repeats
@@ -204,6 +205,10 @@ class RunEvaluation:
         if judges is not None:
             files["judges.json"] = self._folder / "judges.json"
             files["judges.json"].write_text(json.dumps(judges, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        places = metric_environments(self._metrics)
+        if places:
+            files["metric_environments.json"] = self._folder / "metric_environments.json"
+            files["metric_environments.json"].write_text(json.dumps(places, indent=1) + "\n", encoding="utf-8")
         self._tell_of_unscorable(table)
         return files, headlines(table.filter(pl.col("level") == GENERAL).collect(engine="streaming"))
 

@@ -14,8 +14,11 @@ import structlog
 from vhb_evaluator.collection import ImportedAnswers, Missing, from_part
 from vhb_evaluator.errors import EvaluationFailed
 from vhb_evaluator.evaluation import RunEvaluation, StoredShard, read_part, read_samples
+from vhb_evaluator.isolation.pool import WorkerPool
+from vhb_evaluator.isolation.threads import PooledWorkers
 from vhb_evaluator.judgements import StoredJudgements
-from vhb_evaluator.metrics.context import Judgements, MetricContext
+from vhb_evaluator.metrics.context import MetricContext
+from vhb_evaluator.metrics.declared import declared
 from vhb_evaluator.metrics.registry import BoundMetric, bind_all
 from vhb_evaluator.reuse import note_answers
 from vhb_evaluator.scoring import score, score_bound
@@ -69,17 +72,20 @@ class EvaluatorHandlers:
         cache: LocalFiles,
         load_run_state: Callable[[str], Awaitable[RunState]],
         scratch: Path | None = None,
+        pool: WorkerPool | None = None,
     ) -> None:
         """Args:
         store: where results are written.
         cache: where inputs are read from.
         load_run_state: gives the current state of a run by its id.
         scratch: an existing folder for temporary files; None for the system's.
+        pool: runs metrics that have packages of their own; None where there are none.
         """
         self._store = store
         self._cache = cache
         self._load_run_state = load_run_state
         self._scratch = scratch
+        self._pool = pool
         self._runs: OrderedDict[str, tuple[RunSpec, tuple[BoundMetric, ...]]] = OrderedDict()
 
     async def warm_up(self) -> None:
@@ -116,6 +122,12 @@ class EvaluatorHandlers:
             Unavailable: the storage does not answer, or the disk is full: try again later.
         """
         run, metrics = await self._run(event.run_id)
+        with declared(metric.entry for metric in run.task.metrics):
+            return await self._evaluated(event, run, metrics)
+
+    async def _evaluated(
+        self, event: InferenceEnded, run: RunSpec, metrics: tuple[BoundMetric, ...]
+    ) -> RunEvaluationCompleted:
         samples = await self._input(layout.dataset_samples(run.dataset.digest))
         scratch = await threaded(tempfile.TemporaryDirectory, prefix="vhb-evaluation-", dir=self._scratch)
         try:
@@ -151,7 +163,10 @@ class EvaluatorHandlers:
             self._runs.move_to_end(run_id)
             return self._runs[run_id]
         path = await self._input(layout.run_spec(run_id))
-        found = await threaded(_read_run, path, StoredJudgements(self._store, asyncio.get_running_loop()))
+        loop = asyncio.get_running_loop()
+        judgements = StoredJudgements(self._store, loop)
+        workers = None if self._pool is None else PooledWorkers(self._pool, loop)
+        found = await threaded(_read_run, path, MetricContext(judgements=judgements, workers=workers))
         self._runs[run_id] = found
         if len(self._runs) > _KEPT_RUNS:
             self._runs.popitem(last=False)
@@ -237,11 +252,11 @@ def _score_nothing() -> None:
     score(samples, answers, tuple(MetricSpec(name=name) for name in ("exact_match", "cer", "wer", "anls")))
 
 
-def _read_run(path: Path, judgements: Judgements) -> tuple[RunSpec, tuple[BoundMetric, ...]]:
+def _read_run(path: Path, services: MetricContext) -> tuple[RunSpec, tuple[BoundMetric, ...]]:
     run = RunSpec.model_validate_json(path.read_bytes())
     if "evaluation" not in run.stages:
         return run, ()
-    return run, bind_all(run.task.metrics, MetricContext.of(run.task, judgements))
+    return run, bind_all(run.task.metrics, MetricContext.of(run.task, services.judgements, services.workers))
 
 
 def _missing(state: RunState, event: InferenceEnded, shard: int) -> Missing:

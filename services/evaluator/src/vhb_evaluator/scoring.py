@@ -7,6 +7,7 @@ import polars as pl
 from vhb_evaluator.errors import EvaluationFailed
 from vhb_evaluator.metrics.base import Metric
 from vhb_evaluator.metrics.context import MetricContext
+from vhb_evaluator.metrics.isolated import IsolatedMetric
 from vhb_evaluator.metrics.registry import BoundMetric, bind_all, metric_package
 from vhb_evaluator.normalisation import normalised
 from vhb_evaluator.tables import SCORE_SCHEMA, typed
@@ -241,6 +242,8 @@ _LONGEST_REASON = 500
 
 
 def _told(bound: BoundMetric) -> str:
+    if isinstance(bound.metric, IsolatedMetric):
+        return f"metric {bound.label!r}"
     try:
         return f"metric {bound.label!r} of package {metric_package(bound.metric.name)}"
     except (UserError, PackageNotFoundError):

@@ -9,11 +9,11 @@ import psutil
 import structlog
 
 from vhb_inference_agent.backends.registry import backend_adapter, backend_names
-from vhb_inference_agent.environments.base import Environment, EnvironmentSettings
-from vhb_inference_agent.environments.registry import environment_names, environment_type
 from vhb_inference_agent.resources.devices import find_devices
 from vhb_inference_agent.settings import AgentSettings
 from vhb_shared.contracts.state import AgentInfo
+from vhb_shared.environments.base import Environment, EnvironmentSettings
+from vhb_shared.environments.registry import environment_names, environment_type
 from vhb_shared.errors import UserError
 
 log = structlog.get_logger(__name__)

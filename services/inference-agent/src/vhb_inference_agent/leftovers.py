@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from vhb_inference_agent.environments.base import Environment, EnvironmentFailed, EnvironmentHandle
+from vhb_shared.environments.base import Environment, EnvironmentFailed, EnvironmentHandle
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from vhb_inference_agent.backends.base import BackendAdapter
 from vhb_inference_agent.endpoint import Endpoint
-from vhb_inference_agent.environments.base import Environment, EnvironmentSpec, Installed
 from vhb_inference_agent.settings import AgentSettings
 from vhb_inference_agent.software import software
 from vhb_inference_agent.weights import describe_weights
@@ -17,6 +16,7 @@ from vhb_shared.contracts.backend_id import normalise_base_url
 from vhb_shared.contracts.job import ModelEntry
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.state import Device
+from vhb_shared.environments.base import Environment, EnvironmentSpec, Installed
 
 
 async def describe(

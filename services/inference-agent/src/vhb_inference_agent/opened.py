@@ -10,15 +10,6 @@ from typing import Any, Self
 
 from vhb_inference_agent.backends.base import BackendAdapter
 from vhb_inference_agent.endpoint import BackendLost, Endpoint
-from vhb_inference_agent.environments.base import (
-    Environment,
-    EnvironmentFailed,
-    EnvironmentHandle,
-    EnvironmentSpec,
-    Exit,
-    Progress,
-    Stats,
-)
 from vhb_inference_agent.launching import complete, fitted
 from vhb_inference_agent.leftovers import Leftovers
 from vhb_inference_agent.manifest import describe
@@ -29,6 +20,15 @@ from vhb_inference_agent.restarts import Deaths, RestartPolicy
 from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.job import ModelEntry
 from vhb_shared.contracts.state import Device
+from vhb_shared.environments.base import (
+    Environment,
+    EnvironmentFailed,
+    EnvironmentHandle,
+    EnvironmentSpec,
+    Exit,
+    Progress,
+    Stats,
+)
 
 _READ_LINES = 400
 """What is searched for the reason of a death: an engine's root cause stands far above its last line."""

@@ -9,7 +9,9 @@ from typing import Any, Protocol
 import structlog
 
 from vhb_inference_agent.endpoint import Endpoint
-from vhb_inference_agent.environments.base import (
+from vhb_inference_agent.leftovers import Leftovers
+from vhb_inference_agent.readiness import Readiness
+from vhb_shared.environments.base import (
     Environment,
     EnvironmentFailed,
     EnvironmentHandle,
@@ -17,8 +19,6 @@ from vhb_inference_agent.environments.base import (
     Exit,
     Stats,
 )
-from vhb_inference_agent.leftovers import Leftovers
-from vhb_inference_agent.readiness import Readiness
 
 log = structlog.get_logger(__name__)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from vhb_inference_agent.backends.base import BackendAdapter
 from vhb_inference_agent.endpoint import BackendLost, Endpoint
-from vhb_inference_agent.environments.base import Environment, EnvironmentHandle, EnvironmentSpec, Exit, Progress
 from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.job import ModelEntry
+from vhb_shared.environments.base import Environment, EnvironmentHandle, EnvironmentSpec, Exit, Progress
 
 TAIL_LINES = 30
 _FIRST_PAUSE_S = 0.03

@@ -8,13 +8,13 @@ from typing import TypeVar
 import structlog
 
 from vhb_inference_agent.claims import HeldClaim, reclaim
-from vhb_inference_agent.environments.base import Environment, EnvironmentFailed
 from vhb_inference_agent.placement import holder
 from vhb_inference_agent.resources.pool import ResourcePool
 from vhb_inference_agent.survivors import Survivor, SurvivorFiles
 from vhb_shared.bus.client import Bus
 from vhb_shared.contracts import subjects
 from vhb_shared.contracts.state import Claim
+from vhb_shared.environments.base import Environment, EnvironmentFailed
 from vhb_shared.errors import Unavailable
 
 log = structlog.get_logger(__name__)

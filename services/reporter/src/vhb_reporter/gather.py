@@ -57,7 +57,10 @@ class Gathered:
     files: ReportFiles
 
 
-_RESULTS = ("answers.parquet", "scores.parquet", "metrics.csv", "environment.json", "performance.json")
+_RESULTS = (
+    "answers.parquet", "scores.parquet", "metrics.csv", "environment.json", "metric_environments.json",
+    "performance.json",
+)  # fmt: skip
 
 
 class Gatherer:
@@ -149,14 +152,16 @@ class Gatherer:
 
     async def _read(self, spec: RunSpec, files: ReportFiles) -> _Read:
         source = spec.results_run_id
-        answers, scores, metrics_csv, environment, performance = await asyncio.gather(
+        answers, scores, metrics_csv, environment, of_metrics, performance = await asyncio.gather(
             *(files.result(source, name) for name in _RESULTS)
         )
         state = await self._state(spec.run_id)
         # Only-reporting runs show another run's results: its state knows the directions of its metrics.
         shown = state if source == spec.run_id else await self._state(source)
         tables = Tables(answers, scores)
-        return await asyncio.to_thread(_view, spec, tables, metrics_csv, environment, performance, state, shown)
+        return await asyncio.to_thread(
+            _view, spec, tables, metrics_csv, environment, of_metrics, performance, state, shown
+        )
 
     async def _state(self, run_id: str) -> RunState | None:
         try:
@@ -170,6 +175,7 @@ def _view(
     tables: Tables,
     metrics_csv: Path | None,
     environment: Path | None,
+    of_metrics: Path | None,
     performance: Path | None,
     state: RunState | None,
     shown: RunState | None,
@@ -194,7 +200,7 @@ def _view(
         timings=results.read_timings(answers) if answers else Timings(),
         reused=count_reused(results.with_origin(answers)) if answers else Reused(),
         failures=results.read_failures(answers, FAILURES_SHOWN) if answers and counts.not_answered else (),
-        environment=_environment(environment),
+        environment={**_environment(environment), **_of_metrics(of_metrics)},
         performance=_performance(performance),
     )
     composite = {value.metric: value.composite for value in (shown.metrics if shown else ())}
@@ -218,6 +224,17 @@ def _environment(path: Path | None) -> Mapping[str, object]:
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {"environment": content}
+
+
+def _of_metrics(path: Path | None) -> Mapping[str, object]:
+    """What metrics with packages of their own really ran with; packages in one line each."""
+    found: dict[str, object] = {}
+    for name, about in _environment(path).items():
+        packages = about.get("packages") if isinstance(about, dict) else None
+        if isinstance(about, dict) and isinstance(packages, dict):
+            about = {**about, "packages": ", ".join(f"{each} {number}" for each, number in packages.items())}
+        found[name] = about
+    return {"metric": found} if found else {}
 
 
 def _performance(path: Path | None) -> Performance | None:

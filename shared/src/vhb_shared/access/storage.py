@@ -16,6 +16,7 @@ _JOB = layout.job_prefix(_ANY)
 _DATASETS = "datasets/*"
 _JUDGEMENTS = "judgements/*"
 _IMPORTS = layout.imported_answers(_ANY)
+_METRIC_CODE = layout.metric_code(_ANY)
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,14 @@ KEYS: dict[Role, Keys] = {
         read=(
             _DATASETS, _IMPORTS, layout.run_spec(_ANY), _RUN + "answers/*", _RUN + "answers.*", _RUN + "scores/*",
             layout.telemetry_prefix(_ANY) + "*", layout.run_file(_ANY, "environment.json"),
-            layout.run_file(_ANY, "performance.json"), layout.plan(_ANY), _JUDGEMENTS,
+            layout.run_file(_ANY, "performance.json"), layout.plan(_ANY), _JUDGEMENTS, _METRIC_CODE,
         ),
         write=(
             _RUN + "scores/*", layout.run_file(_ANY, "answers.csv"), layout.run_file(_ANY, "answers.parquet"),
             layout.run_file(_ANY, "scores.parquet"), layout.run_file(_ANY, "metrics*.csv"),
             layout.run_file(_ANY, "performance.json"), layout.run_file(_ANY, "telemetry.parquet"),
             layout.reuse_prefix(_ANY) + "*", layout.run_file(_ANY, "judges.json"), _JUDGEMENTS,
+            layout.run_file(_ANY, "metric_environments.json"),
         ),
     ),
     "reporter": Keys(
@@ -68,7 +70,7 @@ KEYS: dict[Role, Keys] = {
     ),
     "cli": Keys(
         read=(_DATASETS, _IMPORTS, _RUN + "*", _JOB + "*"),
-        write=(_DATASETS, _IMPORTS, layout.job_submission(_ANY)),
+        write=(_DATASETS, _IMPORTS, _METRIC_CODE, layout.job_submission(_ANY)),
     ),
 }  # fmt: skip
 """Roles that are not here have no key to object storage."""

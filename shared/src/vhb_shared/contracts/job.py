@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from vhb_shared.contracts.asking import FewShot, ShuffleOptions
 from vhb_shared.contracts.base import UserModel
 from vhb_shared.contracts.dataset import Corruption, DatasetSource, Variant
+from vhb_shared.contracts.metric_entry import MetricEntry
 from vhb_shared.contracts.metric_label import parse_label
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/\\]+$")]
@@ -135,6 +136,8 @@ class MetricSpec(UserModel):
     pass_threshold: float | None = None
     """Where samples are asked several times: the value from which on (error rates: up to which) an answer counts as
     right for pass@k. None: metrics that are 0 or 1 know it, others have no pass@k."""
+    entry: MetricEntry | None = None
+    """A metric with packages of its own; None: the registry's entry of that name, else an installed metric."""
 
     @field_validator("name")
     @classmethod

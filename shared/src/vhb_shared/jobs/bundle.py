@@ -7,13 +7,14 @@ from typing import Any
 
 from vhb_shared.contracts.asking import SAME
 from vhb_shared.contracts.dataset import DatasetSource
-from vhb_shared.contracts.job import JobSpec, ModelEntry, PromptSet, RunEntry, TaskEntry
+from vhb_shared.contracts.job import JobSpec, MetricSpec, ModelEntry, PromptSet, RunEntry, TaskEntry
 from vhb_shared.datasets.pin import PINNED, pin_dataset
 from vhb_shared.datasets.prompt_files import read_prompts, read_system_prompt, with_system_files
 from vhb_shared.documents.base import Document
 from vhb_shared.documents.read import read_document
 from vhb_shared.errors import UserError
 from vhb_shared.jobs.load import LoadedJob
+from vhb_shared.jobs.metric_entries import bundled_entry
 from vhb_shared.jobs.prompt_sets import expanded_runs, expanded_task
 from vhb_shared.jobs.runs import STORED_KEY, STORED_RUN, meant_runs, run_id_of
 from vhb_shared.jobs.variants import runs_with_variants, variant_of, with_variants
@@ -34,8 +35,8 @@ async def bundle_job(
     """The same job, understood by a scheduler that sees nothing but object storage. Doing it twice changes nothing.
 
     Models and tasks are the registry's where the job names them; data sets become `sha256:<digest>`; prompt
-    collections, system prompts and response schemas become their content; files of answers become `key:<key>`. A task
-    with `prompt_sets` becomes one for each.
+    collections, system prompts and response schemas become their content; files of metric entries go to storage; files
+    of answers become `key:<key>`. A task with `prompt_sets` becomes one for each.
 
     Args:
         loaded: a validated job and where its paths start.
@@ -129,7 +130,13 @@ class _Bundle:
             _check_schema(task.response_schema, f"task {task.name!r}: response_schema")
         if task.answers is not None:
             changes["answers"] = await self._stored_answers(task.answers)
+        changes["metrics"] = tuple([await self._metric(metric) for metric in task.metrics])
         return task.model_copy(update=changes)
+
+    async def _metric(self, metric: MetricSpec) -> MetricSpec:
+        if metric.entry is None:
+            return metric
+        return metric.model_copy(update={"entry": await bundled_entry(metric.entry, self._base, self._store)})
 
     async def _prompts(self, prompts: str | PromptSet, field: str, task: TaskEntry) -> PromptSet:
         if isinstance(prompts, str):

@@ -8,6 +8,7 @@ from vhb_shared.datasets.levels import COLUMN, level_file
 from vhb_shared.documents.base import Loc
 from vhb_shared.documents.check import did_you_mean
 from vhb_shared.errors import UserError
+from vhb_shared.jobs.metric_entries import check_files
 from vhb_shared.registry.plugins import load_metric_check, plugin_names
 
 AGGREGATORS = ("by_id", "by_doc_question", "by_doc_type", "by_question_type", "general")
@@ -57,9 +58,11 @@ def _metric_problem(task: TaskEntry, metric: MetricSpec) -> str | None:
     known = plugin_names("metrics")
     if not known:  # the evaluator is not installed here; it will say
         return None
-    if metric.name not in known:
+    if metric.entry is None and metric.name not in known:
         return f"task {task.name!r}: unknown metric {metric.name!r}; {did_you_mean(metric.name, known)}"
     try:
+        if metric.entry is not None:
+            check_files(metric.entry)
         check = load_metric_check()
         if check is not None:
             check(metric, task)

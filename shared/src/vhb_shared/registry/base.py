@@ -6,8 +6,9 @@ from typing import Generic, Literal, TypeVar
 
 from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.contracts.job import ModelEntry, Name, TaskEntry
+from vhb_shared.contracts.metric_entry import MetricEntry
 
-Kind = Literal["models", "tasks", "datasets"]
+Kind = Literal["models", "tasks", "datasets", "metrics"]
 E = TypeVar("E")
 
 
@@ -34,6 +35,7 @@ class Entries:
     models: dict[str, Registered[ModelEntry]] = field(default_factory=dict)
     tasks: dict[str, Registered[TaskEntry]] = field(default_factory=dict)
     datasets: dict[str, Registered[DatasetEntry]] = field(default_factory=dict)
+    metrics: dict[str, Registered[MetricEntry]] = field(default_factory=dict)
 
 
 class EntrySource(ABC):

@@ -1,4 +1,4 @@
-"""Entries in a folder of YAML files: `models/*.yaml`, `tasks/*.yaml`, `datasets/*.yaml`."""
+"""Entries in a folder of YAML files: `models/*.yaml`, `tasks/*.yaml`, `datasets/*.yaml`, `metrics/*.yaml`."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.contracts.job import ModelEntry, TaskEntry
+from vhb_shared.contracts.metric_entry import MetricEntry
 from vhb_shared.documents.base import Loc
 from vhb_shared.documents.check import check_document
 from vhb_shared.documents.read import read_document
@@ -20,6 +21,7 @@ _FILES_OF: dict[type[BaseModel], tuple[str, ...]] = {
     TaskEntry: ("dataset", "prompts", "response_schema", "answers"),
     DatasetEntry: ("source",),
     DatasetSource: ("source",),
+    MetricEntry: ("path", "lock"),
 }
 """Fields that may name a file beside the entry's."""
 
@@ -30,7 +32,7 @@ class FolderSource(EntrySource):
     def __init__(self, folder: Path, *, required: bool = True, origin: str | None = None) -> None:
         """
         Args:
-            folder: may hold `models`, `tasks` and `datasets`.
+            folder: may hold `models`, `tasks`, `datasets` and `metrics`.
             required: whether a missing folder is a mistake.
             origin: named instead of the files.
         """
@@ -47,6 +49,7 @@ class FolderSource(EntrySource):
             models=self._read("models", ModelEntry),
             tasks=self._read("tasks", TaskEntry),
             datasets=self._read("datasets", DatasetEntry),
+            metrics=self._read("metrics", MetricEntry),
         )
 
     def _read(self, kind: str, model: type[E]) -> dict[str, Registered[E]]:
@@ -60,7 +63,7 @@ class FolderSource(EntrySource):
             )
             for loc in places:
                 entry = check_document(document, model, loc)
-                name = str(getattr(entry, "name"))  # noqa: B009 - each of the three has one
+                name = str(getattr(entry, "name"))  # noqa: B009 - each of the four has one
                 if name in found:
                     raise UserError(
                         f"{document.where(loc)}: {kind[:-1]} {name!r} is already in {found[name].origin}: rename one."
@@ -78,7 +81,8 @@ def _located(entry: E, model: type[E], folder: Path) -> E:
             changes[field] = _located(value, DatasetSource, folder)
         if isinstance(value, str) and "://" not in value:
             beside = folder / value
-            if _exists(beside):
+            # A metric's files are files and nothing else: one that is missing is told by the path where it should be.
+            if (model is MetricEntry and "\n" not in value) or _exists(beside):
                 changes[field] = str(beside.resolve())
     return entry.model_copy(update=changes) if changes else entry
 

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vhb_shared.contracts.dataset import DatasetSource
-from vhb_shared.contracts.job import ModelEntry, TaskEntry
+from vhb_shared.contracts.job import MetricSpec, ModelEntry, TaskEntry
+from vhb_shared.contracts.metric_entry import MetricEntry
 from vhb_shared.documents.check import did_you_mean
 from vhb_shared.errors import UserError
 from vhb_shared.registry.base import DatasetEntry, Entries, EntrySource, Registered
 from vhb_shared.registry.folder import FolderSource
 from vhb_shared.registry.packages import PackageSource
+from vhb_shared.registry.plugins import plugin_names
 from vhb_shared.settings import RegistrySettings
 
 E = TypeVar("E")
@@ -54,6 +56,11 @@ class Registry:
             together.models.update(found.models)
             together.tasks.update(found.tasks)
             together.datasets.update(found.datasets)
+            together.metrics.update(found.metrics)
+        for name in set(together.metrics) & set(plugin_names("metrics") if together.metrics else ()):
+            raise UserError(
+                f"{together.metrics[name].origin}: an installed package registers metric {name!r} too: rename it."
+            )
         return together
 
     @property
@@ -70,6 +77,11 @@ class Registry:
     def datasets(self) -> Mapping[str, Registered[DatasetEntry]]:
         """All data sets by name."""
         return self._entries.datasets
+
+    @property
+    def metrics(self) -> Mapping[str, Registered[MetricEntry]]:
+        """Metrics with packages of their own, by name; installed ones are plug-ins."""
+        return self._entries.metrics
 
     def model(self, name: str) -> ModelEntry:
         """The model of that name.
@@ -113,7 +125,7 @@ class Registry:
         return entry
 
     def resolve_task(self, entry: TaskEntry) -> TaskEntry:
-        """What a job's task entry means.
+        """What a job's task entry means; its metrics carry their entries.
 
         An entry without `dataset` refers to the registry's entry of its name, and what it says overrides that. An
         entry that says nothing but a registered name and its data asks of these data what the registry's task asks.
@@ -126,11 +138,21 @@ class Registry:
             resolved = _merged(self.task(entry.name), entry)
             if resolved.dataset is None:
                 raise UserError(f"task {entry.name!r} of the registry works on any data: name a `dataset` beside it.")
-            return resolved
+            return self._with_metrics(resolved)
         known = self.tasks.get(entry.name)
         if known is not None and entry.model_fields_set <= _DATA_FIELDS:
-            return _merged(known.entry, entry)
-        return entry
+            return self._with_metrics(_merged(known.entry, entry))
+        return self._with_metrics(entry)
+
+    def _with_metrics(self, task: TaskEntry) -> TaskEntry:
+        if all(metric.entry is not None or metric.name not in self.metrics for metric in task.metrics):
+            return task
+        return task.model_copy(update={"metrics": tuple(self.resolve_metric(metric) for metric in task.metrics)})
+
+    def resolve_metric(self, spec: MetricSpec) -> MetricSpec:
+        """What a job's metric means: with its entry, where it is one of the registry's."""
+        known = self.metrics.get(spec.name) if spec.entry is None else None
+        return spec if known is None else spec.model_copy(update={"entry": known.entry})
 
     def resolve_dataset(self, named: str | DatasetSource) -> DatasetSource:
         """What a task's `dataset` means: the registry's entry of that name, with what is said beside it; or itself."""

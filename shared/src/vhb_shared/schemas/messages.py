@@ -9,6 +9,7 @@ from vhb_shared.contracts.commands import CancelJob, InferShard, RetryJob, Reuse
 from vhb_shared.contracts.events import EVENTS
 from vhb_shared.contracts.job import JobSpec, ModelEntry, TaskEntry
 from vhb_shared.contracts.live import Notice, ShardProgress
+from vhb_shared.contracts.metric_entry import MetricEntry
 from vhb_shared.registry.base import DatasetEntry
 from vhb_shared.schemas.docstrings import describe_fields
 
@@ -18,6 +19,7 @@ FILES: dict[str, type[BaseModel]] = {
     "registry.model": ModelEntry,
     "registry.task": TaskEntry,
     "registry.dataset": DatasetEntry,
+    "registry.metric": MetricEntry,
 }
 """What people write."""
 COMMANDS: dict[str, type[BaseModel]] = {

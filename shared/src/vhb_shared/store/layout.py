@@ -124,6 +124,11 @@ def reuse_index(scope: str, seconds: int, run_id: str, token: str) -> str:
     return f"{reuse_prefix(scope)}{seconds:010d}.{run_id}.{token}.parquet"
 
 
+def metric_code(sha256: str) -> str:
+    """metrics/<sha256>.zip: the code of a metric that runs in an environment of its own."""
+    return f"metrics/{sha256}.zip"
+
+
 def judgement(fingerprint: str) -> str:
     """judgements/<fi>/<fingerprint>.json: what a judge said to one request, by the request's hash."""
     return f"judgements/{fingerprint[:2]}/{fingerprint}.json"

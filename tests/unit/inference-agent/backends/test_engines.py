@@ -8,9 +8,9 @@ import pytest
 from vhb_inference_agent.backends.arguments import command_words
 from vhb_inference_agent.backends.registry import backend_adapter
 from vhb_inference_agent.endpoint import BackendLost
-from vhb_inference_agent.environments.base import EnvironmentSpec
 from vhb_inference_agent.runner.questions import request_parameters
 from vhb_shared.contracts.job import ModelEntry
+from vhb_shared.environments.base import EnvironmentSpec
 
 ENGINES = ("vllm", "sglang", "transformers")
 

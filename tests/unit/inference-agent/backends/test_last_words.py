@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from vhb_inference_agent.backends.registry import backend_adapter
-from vhb_inference_agent.environments.base import Exit
 from vhb_shared.contracts.job import ModelEntry
+from vhb_shared.environments.base import Exit
 
 LOGS = Path(__file__).with_name("logs")
 FAILED = Exit(code=1)

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from vhb_inference_agent.backends import registry as backends
-from vhb_inference_agent.environments import registry as environments
+from vhb_shared.environments import registry as environments
 from vhb_shared.errors import UserError
 
 

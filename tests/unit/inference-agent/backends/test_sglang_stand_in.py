@@ -10,10 +10,10 @@ import pytest
 from vhb_inference_agent.backends.probe import get
 from vhb_inference_agent.backends.sglang import SglangBackend
 from vhb_inference_agent.endpoint import BackendLost
-from vhb_inference_agent.environments.base import EnvironmentSettings
-from vhb_inference_agent.environments.process import ProcessEnvironment
 from vhb_inference_agent.opened import OpenedBackend
 from vhb_shared.contracts.job import ModelEntry
+from vhb_shared.environments.base import EnvironmentSettings
+from vhb_shared.environments.process import ProcessEnvironment
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 
 from vhb_inference_agent.endpoint import Endpoint
-from vhb_inference_agent.environments.base import Stats
 from vhb_inference_agent.runner.in_flight import InFlight, Owner
 from vhb_inference_agent.telemetry import session as session_module
 from vhb_inference_agent.telemetry.devices import DeviceReading
@@ -20,6 +19,7 @@ from vhb_inference_agent.telemetry.segments import SEGMENT_ROWS, TELEMETRY_SCHEM
 from vhb_inference_agent.telemetry.session import SessionTelemetry, TelemetryOptions
 from vhb_shared.contracts.live import BackendTelemetry, Live, Notice
 from vhb_shared.contracts.telemetry import TELEMETRY_COLUMNS, TelemetrySample
+from vhb_shared.environments.base import Stats
 from vhb_shared.errors import Unavailable
 from vhb_shared.store import layout
 from vhb_shared.store.directory import DirectoryStore

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from vhb_shared.contracts.job import TaskEntry
+from vhb_shared.contracts.metric_entry import MetricEntry
 
 
 class Judgements(Protocol):
@@ -27,6 +28,29 @@ class Judgements(Protocol):
         ...
 
 
+class Workers(Protocol):
+    """Runs metrics that have packages of their own. Blocks; used from worker threads."""
+
+    def score(
+        self, entry: MetricEntry, options: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """The scores of a batch: for each sample `row`, `numerator`, `denominator`, `unparsable`, `detail`,
+        `not_scored`.
+
+        Raises:
+            EvaluationFailed: the metric failed, or cannot be run here.
+            Unavailable: its packages cannot be fetched now.
+        """
+        ...
+
+    def installed(self, entry: MetricEntry) -> dict[str, Any]:
+        """What really runs it, as JSON: environment, python, packages with versions.
+
+        Raises: as `score`.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class MetricContext:
     """Set by the registry on every metric it makes."""
@@ -37,10 +61,14 @@ class MetricContext:
     """The task's own prompt, where there is one."""
     judgements: Judgements | None = None
     """None where nothing can be kept (while a job is validated)."""
+    workers: Workers | None = None
+    """None where no process may be started (while a job is validated)."""
 
     @classmethod
-    def of(cls, task: TaskEntry | None, judgements: Judgements | None = None) -> "MetricContext":
+    def of(
+        cls, task: TaskEntry | None, judgements: Judgements | None = None, workers: Workers | None = None
+    ) -> "MetricContext":
         """The context of a task's metrics."""
         if task is None:
-            return cls(judgements=judgements)
-        return cls(response_schema=task.response_schema, prompt=task.prompt, judgements=judgements)
+            return cls(judgements=judgements, workers=workers)
+        return cls(task.response_schema, task.prompt, judgements, workers)

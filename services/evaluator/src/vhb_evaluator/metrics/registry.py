@@ -1,4 +1,5 @@
-"""The metrics by name: what packages register under `vhb.metrics`, ours in this member's pyproject.toml.
+"""The metrics by name: what packages register under `vhb.metrics`, ours in this member's pyproject.toml, and within
+`declared` those that a job brings as entries.
 
 To add a metric: one file beside its siblings, one line under `[project.entry-points."vhb.metrics"]`, golden cases.
 """
@@ -14,6 +15,8 @@ from pydantic import ValidationError
 from vhb_evaluator import normalisation
 from vhb_evaluator.metrics.base import Metric, MetricOptions
 from vhb_evaluator.metrics.context import MetricContext
+from vhb_evaluator.metrics.declared import declared_entry
+from vhb_evaluator.metrics.isolated import isolated_class
 from vhb_shared.contracts.job import MetricSpec, TaskEntry
 from vhb_shared.contracts.metric_label import EPOCH_SD
 from vhb_shared.errors import UserError
@@ -49,21 +52,25 @@ def metric_names() -> tuple[str, ...]:
 
 
 def metric_package(name: str) -> str:
-    """The installed package that registers a metric, with its version.
+    """The installed package that registers a metric, with its version; or the entry that says it.
 
     Raises:
         UserError: unknown metric, or two packages claim the name.
     """
-    return plugin("metrics", name).package
+    entry = declared_entry(name)
+    return plugin("metrics", name).package if entry is None else f"entry {name} {entry.full_version}"
 
 
 def metric_class(name: str) -> type[Metric]:
-    """Imports a metric.
+    """Imports a metric; one that is declared is made from its entry, and nothing is imported.
 
     Raises:
         UserError: unknown metric (the nearest known one is named), two packages claim the name, or the package that
             registers it is broken (it is named).
     """
+    entry = declared_entry(name)
+    if entry is not None:
+        return isolated_class(entry)
     found = load_plugin("metrics", name, Metric)
     missing = [field for field in ("summary", "direction", "source") if not hasattr(found, field)]
     if missing:
@@ -92,7 +99,9 @@ def bind(spec: MetricSpec, context: MetricContext | None = None) -> BoundMetric:
         UserError: as `metric_class`; or an unknown normalisation or profile; or the metric refuses its options, or
             cannot work in this task.
     """
-    found = metric_class(spec.name)
+    found = metric_class(spec.name) if spec.entry is None else isolated_class(spec.entry)
+    if found.name != spec.name:
+        raise UserError(f"metric {spec.name!r} has the entry of {found.name!r}: write one name")
     if spec.profile is not None and spec.profile not in found.profiles:
         known = f"known are {', '.join(found.profiles)}" if found.profiles else "it has none; leave `profile` out"
         raise UserError(f"unknown profile {spec.profile!r} of metric {found.name!r}: {known}")

@@ -11,10 +11,10 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 from vhb_inference_agent.endpoint import Endpoint
-from vhb_inference_agent.environments.base import EnvironmentSpec, Exit
 from vhb_shared.contracts.backend_id import backend_id
 from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.job import ModelEntry
+from vhb_shared.environments.base import EnvironmentSpec, Exit
 
 Ability = Literal["yes", "no", "unknown"]
 

@@ -11,9 +11,9 @@ from vhb_inference_agent.backends.entry import place_problems
 from vhb_inference_agent.backends.last_words import Reason, find_reason
 from vhb_inference_agent.backends.probe import NoReply, get, serves
 from vhb_inference_agent.endpoint import BackendLost, Endpoint
-from vhb_inference_agent.environments.base import EnvironmentSpec, Exit
 from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.job import ModelEntry, Mount
+from vhb_shared.environments.base import EnvironmentSpec, Exit
 
 CACHE_TARGET = "/vhb/huggingface"
 """Where a container sees the host's cache of model weights."""

@@ -9,10 +9,10 @@ from vhb_inference_agent.backends.entry import place_problems
 from vhb_inference_agent.backends.last_words import find_reason
 from vhb_inference_agent.backends.probe import NoReply, get, model_names, same_model
 from vhb_inference_agent.endpoint import BackendLost, Endpoint
-from vhb_inference_agent.environments.base import EnvironmentSpec, Exit
 from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.job import ModelEntry
 from vhb_shared.documents.check import did_you_mean
+from vhb_shared.environments.base import EnvironmentSpec, Exit
 
 _READY_TIMEOUT_S = 1800.0
 _OPTIONS = ("port", "health-path")

@@ -11,10 +11,10 @@ from vhb_inference_agent.backends.base import BackendAdapter, BackendCapabilitie
 from vhb_inference_agent.backends.entry import place_problems
 from vhb_inference_agent.backends.probe import NoReply, get
 from vhb_inference_agent.endpoint import BackendLost, Endpoint
-from vhb_inference_agent.environments.base import EnvironmentSpec
 from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.job import ModelEntry
 from vhb_shared.documents.check import did_you_mean
+from vhb_shared.environments.base import EnvironmentSpec
 
 _WRAPPER = "vhb_api_wrapper"
 # Engine arguments that are the server's own; all others are the adapter's options.

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 from vhb_inference_agent.backends.base import BackendAdapter, BackendCapabilities
 from vhb_inference_agent.backends.probe import NoReply, Reply, get, model_names, same_model
 from vhb_inference_agent.endpoint import BackendLost, Endpoint
-from vhb_inference_agent.environments.base import EnvironmentSpec
 from vhb_shared.contracts.backend_id import normalise_base_url
 from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.job import ModelEntry
+from vhb_shared.environments.base import EnvironmentSpec
 
 _ATTEMPTS = 3
 _PAUSE_S = 1.0

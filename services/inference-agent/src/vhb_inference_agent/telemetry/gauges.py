@@ -13,8 +13,8 @@ import structlog
 from vhb_inference_agent.backends.probe import NoReply
 from vhb_inference_agent.endpoint import Endpoint
 from vhb_inference_agent.engine_metrics import EngineMetrics, read_metrics
-from vhb_inference_agent.environments.base import Stats
 from vhb_inference_agent.telemetry.devices import DeviceReader, DeviceReading
+from vhb_shared.environments.base import Stats
 
 log = structlog.get_logger(__name__)
 

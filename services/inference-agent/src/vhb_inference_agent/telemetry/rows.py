@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from vhb_inference_agent.engine_metrics import EngineMetrics
-from vhb_inference_agent.environments.base import Stats
 from vhb_inference_agent.runner.in_flight import InFlight, Load, Owner
 from vhb_inference_agent.telemetry.devices import DeviceReading
 from vhb_shared.contracts.telemetry import TelemetrySample
+from vhb_shared.environments.base import Stats
 
 N = TypeVar("N", int, float)
 

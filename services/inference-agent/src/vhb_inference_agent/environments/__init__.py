@@ -1,1 +1,0 @@
-"""Where a backend runs: the contract in `base`, one implementation per file, the list in `registry`."""

@@ -1,0 +1,1 @@
+"""Where backends and isolated metrics run: the contract in `base`, one file per kind of place, names in `registry`."""
