@@ -6,7 +6,6 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
 
 import polars as pl
 import structlog
@@ -15,9 +14,11 @@ from vhb_evaluator.collection import ImportedAnswers, Missing, from_part
 from vhb_evaluator.errors import EvaluationFailed
 from vhb_evaluator.evaluation import RunEvaluation, StoredShard, read_part, read_samples
 from vhb_evaluator.judgements import StoredJudgements
-from vhb_evaluator.metrics.context import Judgements, MetricContext
+from vhb_evaluator.local_files import LocalFiles
+from vhb_evaluator.metrics.context import MetricContext
 from vhb_evaluator.metrics.registry import BoundMetric, bind_all
 from vhb_evaluator.reuse import note_answers
+from vhb_evaluator.sample_images import SampleImages
 from vhb_evaluator.scoring import score, score_bound
 from vhb_evaluator.threads import threaded
 from vhb_shared.contracts.events import (
@@ -35,7 +36,7 @@ from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
 from vhb_shared.store.cache import Damaged
 
-__all__ = ["EvaluationFailed", "EvaluatorHandlers", "LocalFiles"]
+__all__ = ["EvaluationFailed", "EvaluatorHandlers"]
 
 InferenceEnded = RunInferenceCompleted | RunInferenceFailed
 
@@ -46,14 +47,6 @@ _WINDOW_SHARDS = 16
 """Shards fetched at once: hides the storage's latency and bounds what is held."""
 _IMPORT_ROWS = 8192
 _KEPT_RUNS = 16
-
-
-class LocalFiles(Protocol):
-    """Gives a local, read-only file for a key; `vhb_shared.store.cache.ObjectCache` is one."""
-
-    async def path(self, key: str) -> Path:
-        """Raises `NotFound` for a missing object, `Unavailable` when the storage does not answer."""
-        ...
 
 
 class EvaluatorHandlers:
@@ -151,7 +144,7 @@ class EvaluatorHandlers:
             self._runs.move_to_end(run_id)
             return self._runs[run_id]
         path = await self._input(layout.run_spec(run_id))
-        found = await threaded(_read_run, path, StoredJudgements(self._store, asyncio.get_running_loop()))
+        found = await threaded(_read_run, path, self._store, self._cache, asyncio.get_running_loop())
         self._runs[run_id] = found
         if len(self._runs) > _KEPT_RUNS:
             self._runs.popitem(last=False)
@@ -237,11 +230,14 @@ def _score_nothing() -> None:
     score(samples, answers, tuple(MetricSpec(name=name) for name in ("exact_match", "cer", "wer", "anls")))
 
 
-def _read_run(path: Path, judgements: Judgements) -> tuple[RunSpec, tuple[BoundMetric, ...]]:
+def _read_run(
+    path: Path, store: ObjectStore, files: LocalFiles, loop: asyncio.AbstractEventLoop
+) -> tuple[RunSpec, tuple[BoundMetric, ...]]:
     run = RunSpec.model_validate_json(path.read_bytes())
     if "evaluation" not in run.stages:
         return run, ()
-    return run, bind_all(run.task.metrics, MetricContext.of(run.task, judgements))
+    images = SampleImages(files, loop, run.dataset.digest)
+    return run, bind_all(run.task.metrics, MetricContext.of(run.task, StoredJudgements(store, loop), images))
 
 
 def _missing(state: RunState, event: InferenceEnded, shard: int) -> Missing:

@@ -1,18 +1,14 @@
 """What judges said, kept in object storage by fingerprint, so that nothing is asked twice."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
-from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
 
-from vhb_shared.errors import NotFound, Unavailable
+from vhb_evaluator.threads import wait_for_loop
+from vhb_shared.errors import NotFound
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
 
-T = TypeVar("T")
 _AT_ONCE = 32
-_LOOK_S = 1.0
-"""Seconds between looks whether the loop still runs: a thread that waits for ever would keep the process alive."""
 
 
 class StoredJudgements:
@@ -43,7 +39,7 @@ class StoredJudgements:
             found = await asyncio.gather(*(read(turns, each) for each in fingerprints))
             return {each: data for each, data in zip(fingerprints, found, strict=True) if data is not None}
 
-        return self._in_loop(read_all())
+        return wait_for_loop(self._loop, read_all())
 
     def keep(self, judgements: Mapping[str, bytes]) -> None:
         """See `Judgements.keep`."""
@@ -56,15 +52,4 @@ class StoredJudgements:
             turns = asyncio.Semaphore(_AT_ONCE)
             await asyncio.gather(*(write(turns, *each) for each in judgements.items()))
 
-        self._in_loop(write_all())
-
-    def _in_loop(self, work: Coroutine[Any, Any, T]) -> T:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        while True:
-            try:
-                return future.result(timeout=_LOOK_S)
-            except FutureTimeout:
-                if future.done():
-                    raise  # what the work itself raised
-                if not self._loop.is_running():
-                    raise Unavailable("the evaluator is being stopped") from None
+        wait_for_loop(self._loop, write_all())

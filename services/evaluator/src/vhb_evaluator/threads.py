@@ -2,10 +2,11 @@
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from functools import lru_cache, partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import polars as pl
 
@@ -16,6 +17,8 @@ from vhb_shared.store.local import disk_errors
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_LOOK_S = 1.0
+"""Seconds between looks whether the loop still runs: a thread that waits for ever would keep the process alive."""
 _DISK_FULL = ("os error 28", "os error 122")
 """ENOSPC and EDQUOT as Polars words them when it writes parquet."""
 
@@ -48,3 +51,20 @@ async def threaded(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T
         if isinstance(error, OSError) or any(code in str(error) for code in _DISK_FULL):
             raise Unavailable(f"the evaluator cannot use its disk: {error}") from error
         raise EvaluationFailed(f"the results could not be computed: {error}") from error
+
+
+def wait_for_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+    """Has work done in an event loop, from one of the threads. Blocks.
+
+    Raises:
+        Unavailable: the loop stopped; or what the work raised.
+    """
+    future = asyncio.run_coroutine_threadsafe(work, loop)
+    while True:
+        try:
+            return future.result(timeout=_LOOK_S)
+        except FutureTimeout:
+            if future.done():
+                raise  # what the work itself raised
+            if not loop.is_running():
+                raise Unavailable("the evaluator is being stopped") from None
