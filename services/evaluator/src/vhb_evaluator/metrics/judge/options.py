@@ -45,7 +45,7 @@ class JudgeOptions(MetricOptions):
     prompt: str | None = Field(None, max_length=20_000)
     """How the sample is put to the judge; `{question}`, `{reference}` and `{answer}` stand for delimited blocks."""
     images: bool = False
-    """Whether judges see the images of the sample, as they are in the data set."""
+    """Whether judges see the images that the model was asked about."""
     lowest: int = 1
     highest: int = 5
     """The scale. A score becomes (score - lowest) / (highest - lowest)."""
