@@ -1,6 +1,7 @@
 """A task with a schema, structured metrics, a gate and a judge; then the stored answers judged again."""
 
 import csv
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,18 @@ def test_structured_answers_and_a_judge(place: Path, endpoint: EndpointProcess) 
     again = general(place / "judged/metrics.csv")
     assert float(again[label]["value"]) == (1 + 0.75 + 0.5 + 0) / 4
     assert "anls_star" in again
+
+    # A judge that sees the images: only they tell the receipts apart.
+    digests = [hashlib.sha256((place / f"receipts/{n}.png").read_bytes()).hexdigest() for n in range(len(SAID))]
+    rulings = [{"match": digest, "action": "answer", "text": json.dumps({"score": 1 + n})}
+               for n, digest in enumerate(digests)]  # fmt: skip
+    endpoint.control(reset=True, rules=rulings)
+    seeing = {"name": "judge", "options": {**judge, "images": True}}
+    (place / "seeing.yaml").write_text(yaml.safe_dump({"metrics": [seeing]}))
+    vhb("evaluate", job_id, "--metrics", "seeing.yaml", "--out", "seen", cwd=place)
+    (seen,) = general(place / "seen/metrics.csv").values()
+    assert (float(seen["value"]), seen["n_scored"]) == ((0 + 0.25 + 0.5 + 0.75) / 4, "4")
+
     refused = vhb("evaluate", job_id, "--metrics", "none.yaml", cwd=place, code=2)
     assert "no file of metrics at none.yaml" in refused.stderr
 

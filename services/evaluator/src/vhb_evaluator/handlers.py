@@ -5,8 +5,8 @@ import io
 import tempfile
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import polars as pl
 import structlog
@@ -17,10 +17,12 @@ from vhb_evaluator.evaluation import RunEvaluation, StoredShard, read_part, read
 from vhb_evaluator.isolation.pool import WorkerPool
 from vhb_evaluator.isolation.threads import PooledWorkers
 from vhb_evaluator.judgements import StoredJudgements
+from vhb_evaluator.local_files import LocalFiles
 from vhb_evaluator.metrics.context import MetricContext
 from vhb_evaluator.metrics.declared import declared
 from vhb_evaluator.metrics.registry import BoundMetric, bind_all
 from vhb_evaluator.reuse import note_answers
+from vhb_evaluator.sample_images import SampleImages
 from vhb_evaluator.scoring import score, score_bound
 from vhb_evaluator.threads import threaded
 from vhb_shared.contracts.events import (
@@ -38,7 +40,7 @@ from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
 from vhb_shared.store.cache import Damaged
 
-__all__ = ["EvaluationFailed", "EvaluatorHandlers", "LocalFiles"]
+__all__ = ["EvaluationFailed", "EvaluatorHandlers"]
 
 InferenceEnded = RunInferenceCompleted | RunInferenceFailed
 
@@ -49,14 +51,6 @@ _WINDOW_SHARDS = 16
 """Shards fetched at once: hides the storage's latency and bounds what is held."""
 _IMPORT_ROWS = 8192
 _KEPT_RUNS = 16
-
-
-class LocalFiles(Protocol):
-    """Gives a local, read-only file for a key; `vhb_shared.store.cache.ObjectCache` is one."""
-
-    async def path(self, key: str) -> Path:
-        """Raises `NotFound` for a missing object, `Unavailable` when the storage does not answer."""
-        ...
 
 
 class EvaluatorHandlers:
@@ -164,9 +158,11 @@ class EvaluatorHandlers:
             return self._runs[run_id]
         path = await self._input(layout.run_spec(run_id))
         loop = asyncio.get_running_loop()
-        judgements = StoredJudgements(self._store, loop)
-        workers = None if self._pool is None else PooledWorkers(self._pool, loop)
-        found = await threaded(_read_run, path, MetricContext(judgements=judgements, workers=workers))
+        services = MetricContext(
+            judgements=StoredJudgements(self._store, loop),
+            workers=None if self._pool is None else PooledWorkers(self._pool, loop),
+        )
+        found = await threaded(_read_run, path, services, self._cache, loop)
         self._runs[run_id] = found
         if len(self._runs) > _KEPT_RUNS:
             self._runs.popitem(last=False)
@@ -252,11 +248,14 @@ def _score_nothing() -> None:
     score(samples, answers, tuple(MetricSpec(name=name) for name in ("exact_match", "cer", "wer", "anls")))
 
 
-def _read_run(path: Path, services: MetricContext) -> tuple[RunSpec, tuple[BoundMetric, ...]]:
+def _read_run(
+    path: Path, services: MetricContext, files: LocalFiles, loop: asyncio.AbstractEventLoop
+) -> tuple[RunSpec, tuple[BoundMetric, ...]]:
     run = RunSpec.model_validate_json(path.read_bytes())
     if "evaluation" not in run.stages:
         return run, ()
-    return run, bind_all(run.task.metrics, MetricContext.of(run.task, services.judgements, services.workers))
+    images = SampleImages(files, loop, run.dataset.digest)
+    return run, bind_all(run.task.metrics, MetricContext.of(run.task, replace(services, images=images)))
 
 
 def _missing(state: RunState, event: InferenceEnded, shard: int) -> Missing:

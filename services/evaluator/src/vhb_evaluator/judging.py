@@ -70,6 +70,7 @@ class _Tally:
                 "krippendorff_alpha_interval": self._agreement.alpha(),
                 "samples": self._agreement.units,
             },
+            "images": options.images,
             "protocol": PROTOCOL,
-            "prompt": messages(_EXAMPLE, options),
+            "prompt": messages(_EXAMPLE._replace(images=("(image)",)) if options.images else _EXAMPLE, options),
         }

@@ -16,9 +16,9 @@ from vhb_shared.errors import Unavailable, UserError
 
 SAMPLE_FIELDS: tuple[str, ...] = (
     "index", "id", "doc_class", "question_type", "references",
-    "sample", "question", "choices", "document", "answer_bbox", "fields",
+    "sample", "question", "choices", "document", "answer_bbox", "fields", "images",
 )  # fmt: skip
-"""What scoring needs of a row; the last six may be missing."""
+"""What scoring needs of a row; the last seven may be missing."""
 _OPTIONAL: dict[str, pl.DataType] = {
     "sample": pl.String(),
     "question": pl.String(),
@@ -26,6 +26,7 @@ _OPTIONAL: dict[str, pl.DataType] = {
     "document": pl.String(),
     "answer_bbox": pl.String(),
     "fields": pl.String(),
+    "images": pl.List(pl.String()),
 }
 
 _MISSING = ("failed", "withdrawn")
@@ -75,6 +76,7 @@ def score_bound(samples: pl.DataFrame, answers: pl.DataFrame, metrics: tuple[Bou
             pl.coalesce(pl.col("document", "sample", "id").cast(pl.String)).alias("document"),
             pl.col("answer_bbox").cast(pl.String),
             pl.col("fields").cast(pl.String),
+            pl.col("images").cast(pl.List(pl.String)).fill_null([]),
         )
         .join(
             answers.select(
@@ -108,6 +110,7 @@ def _metric_rows(rows: pl.DataFrame, bound: BoundMetric) -> pl.DataFrame:
             "choices",
             "answer_bbox",
             "fields",
+            "images",
             "doc_class",
             "question_type",
         )

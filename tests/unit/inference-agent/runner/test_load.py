@@ -101,13 +101,13 @@ async def test_retry_after_is_honoured_up_to_the_budget(desk, endpoint) -> None:
 
 async def test_each_image_is_read_and_encoded_once(desk, endpoint, monkeypatch) -> None:
     reads: Counter[str] = Counter()
-    original = media._read_data_url
+    original = media.read_data_url
 
     def counted(path: Path, name: str) -> bytes:
         reads[name] += 1
         return original(path, name)
 
-    monkeypatch.setattr(media, "_read_data_url", counted)
+    monkeypatch.setattr(media, "read_data_url", counted)
     run = desk.run(await store_samples(desk.store, 60, images=5), shard_size=20)
     async with desk.runner() as runner:
         await asyncio.gather(*(runner.answer(run, desk.work(shard), lambda: False) for shard in range(3)))

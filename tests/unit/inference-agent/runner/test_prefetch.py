@@ -59,13 +59,13 @@ async def test_images_are_fetched_once_and_ahead_of_the_requests(desk, endpoint,
 
 async def test_an_image_is_encoded_once_for_all_models(desk, endpoint, far: FarStore, monkeypatch) -> None:
     encoded: Counter[str] = Counter()
-    original = media._read_data_url
+    original = media.read_data_url
 
     def counted(path: Path, name: str) -> bytes:
         encoded[name] += 1
         return original(path, name)
 
-    monkeypatch.setattr(media, "_read_data_url", counted)
+    monkeypatch.setattr(media, "read_data_url", counted)
     run = desk.run(await store_samples(far, 20), shard_size=20)
     copies = ObjectCache(far, desk.state_dir / "cache")
     desk.images = ImageEncoder(copies)

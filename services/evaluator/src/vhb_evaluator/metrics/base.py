@@ -14,7 +14,7 @@ Need = Literal["text", "references", "boxes", "schema"]
 
 PAIR_COLUMNS: tuple[str, ...] = (
     "row", "answer", "references", "raw_answer", "raw_references", "question", "choices", "answer_bbox", "fields",
-    "doc_class", "question_type",
+    "images", "doc_class", "question_type",
 )  # fmt: skip
 """What a metric is given, one row per sample:
 
@@ -24,6 +24,7 @@ PAIR_COLUMNS: tuple[str, ...] = (
 - `raw_answer`, `raw_references`: the same before normalisation, bounded as well
 - `question` (str or null): the data set's own
 - `choices` (list[str]): options of a multiple-choice question as they were shown, else empty
+- `images` (list[str]): names of the sample's images, for `MetricContext.images`
 - `answer_bbox`, `fields`, `doc_class`, `question_type` (str or null): as in `contracts.results.SAMPLE_COLUMNS`
 """
 

@@ -1,7 +1,7 @@
 """What a metric may know of the run it scores, beside the samples."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from vhb_shared.contracts.job import TaskEntry
@@ -51,6 +51,27 @@ class Workers(Protocol):
         ...
 
 
+class NoImage(Exception):  # noqa: N818 - says why a sample cannot be shown
+    """A sample's images cannot be had; the text says why."""
+
+
+class Images(Protocol):
+    """The images of the run's data set. Blocks; used from worker threads."""
+
+    def data_urls(self, names: tuple[str, ...], max_bytes: int) -> tuple[str, ...]:
+        """Images as data URLs.
+
+        Args:
+            names: `<sha256>.<ext>`, as in the column `images`.
+            max_bytes: of the files together; more are not read.
+
+        Raises:
+            NoImage: one is missing, damaged or cannot be read, or they are larger.
+            Unavailable: the storage does not answer.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class MetricContext:
     """Set by the registry on every metric it makes."""
@@ -61,14 +82,20 @@ class MetricContext:
     """The task's own prompt, where there is one."""
     judgements: Judgements | None = None
     """None where nothing can be kept (while a job is validated)."""
+    images: Images | None = None
+    """None where there are none to be had (while a job is validated)."""
     workers: Workers | None = None
     """None where no process may be started (while a job is validated)."""
 
     @classmethod
-    def of(
-        cls, task: TaskEntry | None, judgements: Judgements | None = None, workers: Workers | None = None
-    ) -> "MetricContext":
-        """The context of a task's metrics."""
+    def of(cls, task: TaskEntry | None, services: "MetricContext | None" = None) -> "MetricContext":
+        """The context of a task's metrics.
+
+        Args:
+            task: what it says of prompt and schema; None for a metric on its own.
+            services: whose judgements, images and workers are used.
+        """
+        context = services or cls()
         if task is None:
-            return cls(judgements=judgements, workers=workers)
-        return cls(task.response_schema, task.prompt, judgements, workers)
+            return context
+        return replace(context, response_schema=task.response_schema, prompt=task.prompt)

@@ -1,26 +1,15 @@
 """Images as they travel in a request: each is read and encoded once, however many samples show it."""
 
 import asyncio
-import base64
 from collections import OrderedDict
 from pathlib import Path
 from typing import Protocol
 
 from vhb_inference_agent.runner.failures import RequestFailed
+from vhb_shared.datasets.data_urls import read_data_url
 from vhb_shared.errors import NotFound
 from vhb_shared.store import layout
 from vhb_shared.store.cache import Damaged
-
-_MIME_TYPES = {
-    "png": "image/png",
-    "jpg": "image/jpeg",
-    "webp": "image/webp",
-    "gif": "image/gif",
-    "bmp": "image/bmp",
-    "tiff": "image/tiff",
-    "ppm": "image/x-portable-pixmap",
-    "jp2": "image/jp2",
-}
 
 
 class LocalCopies(Protocol):
@@ -83,7 +72,7 @@ class ImageEncoder:
         except Damaged as error:
             raise RequestFailed("sample", f"{error}; load the data set again") from error
         try:
-            return await asyncio.to_thread(_read_data_url, path, name)
+            return await asyncio.to_thread(read_data_url, path, name)
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise RequestFailed("sample", f"the image {name} cannot be read: {reason}") from error
@@ -100,8 +89,3 @@ class ImageEncoder:
         while self._kept_bytes > self._max_bytes:
             _, dropped = self._kept.popitem(last=False)
             self._kept_bytes -= len(dropped)
-
-
-def _read_data_url(path: Path, name: str) -> bytes:
-    mime_type = _MIME_TYPES.get(name.rpartition(".")[2].lower(), "application/octet-stream")
-    return b"data:" + mime_type.encode() + b";base64," + base64.b64encode(path.read_bytes())

@@ -3,14 +3,15 @@
 import asyncio
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from openai import APIConnectionError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient, OpenAIError
 
+from vhb_evaluator.metrics.context import Images, NoImage
 from vhb_evaluator.metrics.json_answers import Unreadable, whole_text
 from vhb_evaluator.metrics.judge.options import JudgeModel, JudgeOptions
 from vhb_evaluator.metrics.judge.prompt import Messages, Ruling, read_ruling
@@ -19,6 +20,10 @@ from vhb_shared.redaction import Redactor
 
 GIVE_UP_AFTER = 5
 """Failures in a row, without one reply between them, after which a judge is not asked any more in this batch."""
+MAX_IMAGE_BYTES = 20 << 20
+"""Of one sample's image files; what the services of strong judges take of a request, more or less."""
+_WITH_IMAGES_AT_ONCE = 8
+"""Requests in flight that carry images: together they are what bounds the memory."""
 _LONGEST = 300
 _MAX_REPLY = 20_000
 _NO_KEY = "none"
@@ -29,6 +34,8 @@ class Question(NamedTuple):
 
     judge: JudgeModel
     messages: Messages
+    images: tuple[str, ...]
+    """Names of those that go with it."""
     fingerprint: str
 
 
@@ -55,15 +62,21 @@ class Reply(NamedTuple):
             return None
 
 
-def ask(questions: Sequence[Question], options: JudgeOptions) -> list[Reply]:
+def ask(questions: Sequence[Question], options: JudgeOptions, images: Images | None = None) -> list[Reply]:
     """Asks all of them, at most `concurrency` at once. Blocks.
+
+    Args:
+        questions: what is asked.
+        options: how.
+        images: where those that go with questions come from.
 
     Raises:
         UserError: a variable for a key is not set here.
+        Unavailable: images have to come from storage, which does not answer.
     """
     keys = {question.judge: _key(question.judge) for question in questions}
     with ThreadPoolExecutor(1, thread_name_prefix="judges") as thread:
-        return thread.submit(lambda: asyncio.run(_ask_all(questions, options, keys))).result()
+        return thread.submit(lambda: asyncio.run(_ask_all(questions, options, keys, images))).result()
 
 
 def _key(judge: JudgeModel) -> str:
@@ -91,15 +104,17 @@ class _Line:
         self.last = ""
 
 
-async def _ask_all(questions: Sequence[Question], options: JudgeOptions, keys: dict[JudgeModel, str]) -> list[Reply]:
-    turns = asyncio.Semaphore(options.concurrency)
+async def _ask_all(
+    questions: Sequence[Question], options: JudgeOptions, keys: dict[JudgeModel, str], images: Images | None
+) -> list[Reply]:
+    turns = asyncio.Semaphore(min(options.concurrency, _WITH_IMAGES_AT_ONCE) if options.images else options.concurrency)
     async with AsyncExitStack() as stack:
         lines = {judge: _Line(await stack.enter_async_context(_client(judge, key, options)), key)
                  for judge, key in keys.items()}  # fmt: skip
 
         async def one(question: Question) -> Reply:
             async with turns:
-                return await _ask_one(question, options, lines[question.judge])
+                return await _ask_one(question, options, lines[question.judge], images)
 
         return list(await asyncio.gather(*map(one, questions)))
 
@@ -115,14 +130,18 @@ def _client(judge: JudgeModel, key: str, options: JudgeOptions) -> AsyncOpenAI:
     )
 
 
-async def _ask_one(question: Question, options: JudgeOptions, line: _Line) -> Reply:
+async def _ask_one(question: Question, options: JudgeOptions, line: _Line, images: Images | None) -> Reply:
     if line.failures >= GIVE_UP_AFTER:
         return Reply(None, None, f"not asked: it failed {line.failures} times in a row, last with: {line.last}")
+    try:
+        asked = await _with_images(question, images)
+    except NoImage as error:
+        return Reply(None, None, f"not asked: {error}"[:_LONGEST])  # no fault of the judge: it goes on being asked
     try:
         async with asyncio.timeout(options.timeout_s * options.attempts + 30):
             completion = await line.client.chat.completions.create(
                 model=question.judge.model,
-                messages=question.messages,  # type: ignore[arg-type] # plain dicts of the protocol
+                messages=asked,  # type: ignore[arg-type] # plain dicts of the protocol
                 temperature=0,
                 max_tokens=options.max_tokens,
             )
@@ -139,6 +158,18 @@ async def _ask_one(question: Question, options: JudgeOptions, line: _Line) -> Re
         return Reply(read_ruling(raw, options), raw, None)
     except Unreadable as error:
         return Reply(None, raw, str(error))
+
+
+async def _with_images(question: Question, images: Images | None) -> Sequence[Mapping[str, Any]]:
+    """The request's messages, the images before the text of the last one."""
+    if not question.images:
+        return question.messages
+    if images is None:
+        raise NoImage("the images of the data set cannot be reached here")
+    urls = await asyncio.to_thread(images.data_urls, question.images, MAX_IMAGE_BYTES)
+    *before, last = question.messages
+    parts = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    return [*before, {"role": last["role"], "content": [*parts, {"type": "text", "text": last["content"]}]}]
 
 
 def _described(error: Exception) -> str:

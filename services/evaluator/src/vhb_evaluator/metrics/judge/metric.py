@@ -24,7 +24,7 @@ class Judge(StructuredMetric):
 
     A judge that does not answer, or answers without a score on the scale, fails: that sample is `not_scored`, whatever
     other judges said, because means of different judges do not compare. It is never 0. Judgements are kept by the hash
-    of the request; evaluating again asks only what failed or is new. Judges see texts, no images.
+    of the request; evaluating again asks only what failed or is new. With `images` judges see those of the sample.
     """
 
     name = "judge"
@@ -41,8 +41,13 @@ class Judge(StructuredMetric):
 
     def verdicts(self, pairs: pl.DataFrame) -> Iterator[Verdict]:
         """See `StructuredMetric.verdicts`."""
-        rows = pairs.select("question", "raw_references", "raw_answer").iter_rows()
-        cases = [Case(question or self.context.prompt, tuple(found), answer) for question, found, answer in rows]
+        assert isinstance(self.options, JudgeOptions)
+        shown = self.options.images
+        rows = pairs.select("question", "raw_references", "raw_answer", "images").iter_rows()
+        cases = [
+            Case(question or self.context.prompt, tuple(found), answer, tuple(images) if shown else ())
+            for question, found, answer, images in rows
+        ]
         for start in range(0, len(cases), _AT_ONCE):
             yield from self._judged(cases[start : start + _AT_ONCE])
 
@@ -51,8 +56,8 @@ class Judge(StructuredMetric):
         options = self.options
         panel = options.panel()
         questions = [
-            Question(judge, asked, fingerprint(judge, asked, options))
-            for asked in (messages(case, options) for case in cases)
+            Question(judge, asked, case.images, fingerprint(judge, asked, options, case.images))
+            for case, asked in ((case, messages(case, options)) for case in cases)
             for judge in panel
         ]
         replies = self._replies(questions)
@@ -73,7 +78,8 @@ class Judge(StructuredMetric):
                 if reply is not None:
                     found[key] = reply
         missing = [question for key, question in wanted.items() if key not in found]
-        asked = dict(zip((each.fingerprint for each in missing), ask(missing, self.options), strict=True))
+        replies = ask(missing, self.options, self.context.images)
+        asked = dict(zip((each.fingerprint for each in missing), replies, strict=True))
         if kept is not None:
             kept.keep({key: reply.stored() for key, reply in asked.items() if reply.ruling is not None})
         return found | asked

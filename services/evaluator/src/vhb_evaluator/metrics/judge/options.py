@@ -44,12 +44,14 @@ class JudgeOptions(MetricOptions):
     """What a good answer is. The form of the reply is added by us."""
     prompt: str | None = Field(None, max_length=20_000)
     """How the sample is put to the judge; `{question}`, `{reference}` and `{answer}` stand for delimited blocks."""
+    images: bool = False
+    """Whether judges see the images that the model was asked about."""
     lowest: int = 1
     highest: int = 5
     """The scale. A score becomes (score - lowest) / (highest - lowest)."""
     max_tokens: int = Field(1024, ge=1)
     concurrency: int = Field(8, ge=1, le=256)
-    """Requests in flight, for all judges of this metric in one evaluator together."""
+    """Requests in flight, for all judges of this metric in one evaluator together; with images at most 8."""
     timeout_s: float = Field(120, gt=0)
     """Seconds one attempt may take."""
     attempts: int = Field(3, ge=1, le=10)
