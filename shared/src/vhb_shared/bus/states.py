@@ -1,7 +1,9 @@
 """Reading the state of jobs and runs."""
 
+from nats.js.errors import NotFoundError
+
 from vhb_shared.bus.client import Bus
-from vhb_shared.contracts import subjects
+from vhb_shared.contracts import subjects, topology
 from vhb_shared.contracts.state import JobState, RunState
 from vhb_shared.errors import NotFound
 
@@ -22,6 +24,15 @@ class StateReader:
         if found is None:
             raise NotFound(f"job {job_id}")
         return found[0]
+
+    async def submissions_waiting(self) -> bool:
+        """Whether jobs were handed in that no scheduler has written down yet."""
+        consumer = topology.SCHEDULER_SUBMIT
+        try:
+            info = await self._bus.js.consumer_info(consumer.stream, consumer.durable)
+        except NotFoundError:  # nothing is provisioned yet
+            return False
+        return bool(info.num_pending or info.num_ack_pending)
 
     async def run(self, run_id: str) -> RunState:
         """The run's state.
