@@ -58,6 +58,30 @@ def test_a_verdict_in_words_a_table_and_json(place: Path, jobs: dict[str, str]) 
     assert not result["failed"]
 
 
+def test_composite_metrics_are_compared_by_replicates(place: Path, jobs: dict[str, str], tmp_path: Path) -> None:
+    again = {}
+    for name in ("bad", "good"):
+        done = vhb("evaluate", jobs[name], "-m", "chrf,exact_match", "--out", tmp_path / name, cwd=place)
+        again[name] = done.stdout.strip().splitlines()[0]
+        assert (tmp_path / name / "runs" / f"{name}__data" / "replicates.parquet").is_file()
+    said = vhb("compare", again["bad"], again["good"], "--by", "doc_class", cwd=place).stdout
+    assert re.search(r"^good beats bad on chrf by \S+ \(\S+ to \S+\), p(<0\.001|=\S+), n=64 documents$", said, re.M), (
+        said
+    )
+    assert "on chrf (doc_class" in said
+    folders = vhb("compare", tmp_path / "bad", tmp_path / "good", "--by", "doc_class", "--json", cwd=tmp_path).stdout
+    found = json.loads(folders)["matches"][0]["comparisons"][0]["differences"]
+    assert {each["test"] for each in found if each["metric"] == "chrf" and each["level"] == "general"} == {"bootstrap"}
+    gate = ("--fail-if", "chrf < baseline + 0.001", "-m", "chrf")
+    assert "failed" in vhb("compare", again["good"], again["bad"], *gate, cwd=place, code=1).stdout
+    (tmp_path / "bad" / "runs" / "bad__data" / "replicates.parquet").unlink()
+    lacking = vhb("compare", tmp_path / "bad", tmp_path / "good", cwd=tmp_path)
+    assert "left out: chrf of bad__data" in lacking.stderr and "evaluate again: vhb evaluate" in lacking.stderr
+    assert "good beats bad on exact_match" in lacking.stdout
+    refused = vhb("compare", tmp_path / "bad", tmp_path / "good", "-m", "chrf", cwd=tmp_path, code=2)
+    assert "evaluate again: vhb evaluate" in refused.stderr.replace("\n", " ")
+
+
 def test_folders_need_no_stack_and_say_the_same(place: Path, jobs: dict[str, str], tmp_path: Path) -> None:
     results = place / "compare"
     stored = vhb("compare", jobs["bad"], jobs["good"], "--by", "doc_class", cwd=place).stdout

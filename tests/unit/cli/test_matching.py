@@ -13,7 +13,8 @@ def run(argument: str, model: str, task: str = "ask", digest: str = "d1", name: 
     name = name or f"{model}__{task}"
     return FoundRun(
         argument=argument, job_id=argument, run_id=f"{argument}-{name}", name=name, model=model, task=task,
-        dataset="data", dataset_digest=digest, scores=Path("scores.parquet"), stored=False,
+        dataset="data", dataset_digest=digest, scores=Path("scores.parquet"),
+        replicates=Path("replicates.parquet"), stored=False,
     )  # fmt: skip
 
 

@@ -1,12 +1,18 @@
 """Metrics whose groups are valued by sums of several statistics."""
 
+from random import Random
+
+import polars as pl
 import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
-from vhb_evaluator.aggregation import aggregate
+from vhb_evaluator.aggregation import aggregate, level_groups
 from vhb_evaluator.errors import EvaluationFailed
+from vhb_evaluator.replicates import MOST_GROUPS, replicates
 from vhb_evaluator.scoring import score
 from vhb_shared.contracts.job import MetricSpec
+from vhb_shared.contracts.results import REPLICATE_COLUMNS
+from vhb_shared.statistics.replicates import block_of, block_weights
 
 CLASSES = ("invoice", "letter", "form")
 NAMES = ("f1_macro", "f1_weighted", "precision_macro", "precision_weighted", "recall_macro", "recall_weighted")
@@ -96,3 +102,39 @@ def test_classes_that_cannot_be_used_are_told(options, references, told, make_sa
     asked = MetricSpec(name="f1_macro", options=options)
     with pytest.raises(EvaluationFailed, match=told):
         score(make_samples(references), make_answers([(0, "invoice", "answered")]), (asked,))
+
+
+def test_replicates_are_values_of_documents_counted_as_often_as_drawn(make_samples, make_answers):
+    random = Random(5)
+    truth = [random.choice(CLASSES) for _ in range(80)]
+    said = [name if random.random() < 0.7 else random.choice(CLASSES) for name in truth]
+    doc_class = ["a" if place < 60 else "b" for place in range(80)]
+    samples = make_samples([[name] for name in truth], doc_class=doc_class)
+    answers = make_answers([(place, text, "answered") for place, text in enumerate(said)])
+    scores = score(samples, answers, (spec("f1_macro"), MetricSpec(name="exact_match")))
+    metrics = aggregate(scores, "r", "m", "t")
+    table = replicates(scores.lazy(), metrics.lazy(), level_groups(), ())
+    assert table is not None and table.columns == list(REPLICATE_COLUMNS)
+    assert table.select("level", "group").rows() == [("general", "all"), ("doc_class", "a"), ("doc_class", "b"),
+                                                     ("question_type", "(none)")]  # fmt: skip
+    assert table["value"][0] == metrics.filter(metric=table["metric"][0], level="general")["value"].item()
+    blocks = samples.select(block_of(pl.col("id")))["id"].to_list()
+    weights = block_weights()[:, blocks]
+    for row, chosen in ((0, range(80)), (1, range(60)), (2, range(60, 80))):
+        for resample in (0, 17, 1999):
+            drawn = [int(weights[resample, place]) for place in chosen]
+            left, right = ([names[place] for place, times in zip(chosen, drawn, strict=True) for _ in range(times)]
+                           for names in (truth, said))  # fmt: skip
+            known = f1_score(left, right, labels=sorted(set(left) | set(right)), average="macro", zero_division=0)
+            assert table["replicates"][row][resample] == pytest.approx(known, abs=1e-6)
+
+
+def test_levels_of_many_groups_and_runs_without_composite_metrics_have_no_replicates(make_samples, make_answers):
+    count = MOST_GROUPS + 1
+    samples = make_samples([["form"]] * count, doc_class=[str(place) for place in range(count)])
+    answers = make_answers([(place, "form", "answered") for place in range(count)])
+    scores = score(samples, answers, (spec("f1_macro"),))
+    table = replicates(scores.lazy(), aggregate(scores, "r", "m", "t").lazy(), level_groups(), ())
+    assert table is not None and table["level"].unique().sort().to_list() == ["general", "question_type"]
+    plain = score(samples, answers, (MetricSpec(name="exact_match"),))
+    assert replicates(plain.lazy(), aggregate(plain, "r", "m", "t").lazy(), level_groups(), ()) is None

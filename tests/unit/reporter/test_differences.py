@@ -4,13 +4,17 @@ import io
 import random
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from vhb_reporter import differences
 from vhb_reporter.differences import against_best
 from vhb_shared.contracts.job import JobSpec, ReportOptions
+from vhb_shared.contracts.results import REPLICATE_COLUMNS
 from vhb_shared.statistics.comparison import compare_scores, with_holm
+from vhb_shared.statistics.intervals import RESAMPLES
+from vhb_shared.statistics.replicates import WEIGHTING
 from vhb_shared.statistics.verdict import verdict
 from vhb_shared.store import layout
 
@@ -96,13 +100,40 @@ async def test_a_run_alone_or_without_scores_has_no_section(world: Any) -> None:
     assert 'id="differences"' not in files["report.html"] and "## Differences" not in files["report.md"]
 
 
-async def test_composite_metrics_are_not_compared_and_say_so(world: Any) -> None:
-    await three(world)
+def say_composite(world: Any) -> None:
     for name, state in world.states.items():
         metrics = tuple(value.model_copy(update={"composite": True}) for value in state.metrics)
         world.states[name] = state.model_copy(update={"metrics": metrics})
+
+
+async def test_composite_metrics_are_compared_by_their_replicates(world: Any) -> None:
+    runs = await three(world)
+    say_composite(world)
+    for number, (run, value) in enumerate(zip(runs, (0.6, 0.2, 0.202), strict=True)):
+        drawn = np.random.default_rng(number).normal(value, 0.01, RESAMPLES).tolist()
+        row = ("cer", "general", "all", value, None, None, WEIGHTING, drawn)
+        replicates = pl.DataFrame([dict(zip(REPLICATE_COLUMNS, row, strict=True))], infer_schema_length=None)
+        await world.put_parquet(layout.run_file(run.run_id, "replicates.parquet"), replicates)
+        # Comparisons of such metrics need to know which samples were asked.
+        table = (await scores(world, run)).with_columns(sample="id", document="id")
+        await world.put_parquet(layout.run_file(run.run_id, "scores.parquet"), table)
     files = await world.job()
-    assert "Runs are not compared by cer here" in section(files["report.html"], "differences")
+    text = files["report.md"]
+    assert "- good beats far on cer by 0.400 (0.37" in text and "no difference shown between near and good" in text
+    (row,) = (
+        line for line in text.split("## Differences")[1].split("\n## ")[0].splitlines() if line.startswith("| near |")
+    )
+    assert row.endswith("| — | — | 40 | 40 |"), row  # which run is better on a sample says nothing of the metric
+    assert section(files["report.html"], "leaderboard").count("≈") == 2
+
+
+async def test_composite_metrics_of_runs_evaluated_before_say_so(world: Any) -> None:
+    await three(world)
+    say_composite(world)
+    files = await world.job()
+    assert "Runs are not compared by cer here: a run was evaluated before" in section(
+        files["report.html"], "differences"
+    )
     assert "Runs are not compared by cer here" in files["report.md"]
     assert "≈" not in files["report.html"] + files["report.md"]
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import polars as pl
 from pydantic import BaseModel
 
+from vhb.comparing.comparable import Pair, comparable, without_groups
 from vhb.comparing.matching import Match
 from vhb.comparing.runs import FoundRun
 from vhb_shared.contracts.comparison import Comparison, GateResult
@@ -131,55 +132,35 @@ def _pairs(each: Match, all_pairs: bool) -> list[tuple[int, int]]:
 
 
 def _compared(each: Match, first: int, second: int, wishes: Wishes, notes: list[str]) -> Comparison:
-    tables = [_scan(each.runs[place]) for place in (first, second)]
-    labels = [_labels(table) for table in tables]
-    names = (each.labels[first], each.labels[second])
-    return compare_scores(
-        *tables,
-        names=names,
-        higher_is_better=_directions(labels[0]),
-        metrics=_comparable(labels, names, wishes.metrics, notes),
-        by=_column(wishes.by, tables),
+    runs = (each.runs[first], each.runs[second])
+    scores = (_scan(runs[0].scores), _scan(runs[1].scores))
+    replicates = (_scan_if_there(runs[0].replicates), _scan_if_there(runs[1].replicates))
+    pair = Pair(runs, (each.labels[first], each.labels[second]), scores, replicates)
+    by = _column(wishes.by, scores)
+    made = compare_scores(
+        *scores,
+        names=pair.names,
+        higher_is_better=_directions(pair.labels[0]),
+        metrics=comparable(pair, wishes.metrics, notes),
+        by=by,
+        composite=pair.composite,
+        replicates=replicates,
     )
+    notes += without_groups(pair, made, by)
+    return made
 
 
-def _comparable(
-    labels: Sequence[Sequence[str]], names: tuple[str, str], asked: Sequence[str], notes: list[str]
-) -> Sequence[str] | None:
-    """The metrics to compare, None for all; what is left out is noted."""
-    composite = [label for label in labels[0] if _is_composite(label)]
-    wrong = [label for label in asked if label in composite]
-    if wrong:
-        raise UserError(f"{wrong[0]} has no value of a sample that adds up, so runs cannot be compared by it.")
-    if asked:
-        return asked
-    one_sided = sorted(set(labels[0]) ^ set(labels[1]))
-    notes += [f"{label} was computed for one of {names[0]} and {names[1]} only" for label in one_sided]
-    notes += [f"{label} has no value of a sample that adds up" for label in composite]
-    common = [label for label in labels[0] if label in labels[1] and label not in composite]
-    return common if composite and common else None
-
-
-def _is_composite(label: str) -> bool:
-    from vhb_evaluator.metrics.registry import class_from_label
-
+def _scan(path: Path) -> pl.LazyFrame:
     try:
-        return class_from_label(label).composite
-    except UserError:
-        return False
-
-
-def _scan(run: FoundRun) -> pl.LazyFrame:
-    try:
-        table = pl.scan_parquet(run.scores)
+        table = pl.scan_parquet(path)
         table.collect_schema()
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise UserError(f"{run.scores} cannot be read: {error}") from error
+        raise UserError(f"{path} cannot be read: {error}") from error
     return table
 
 
-def _labels(table: pl.LazyFrame) -> list[str]:
-    return table.select(pl.col("metric").unique(maintain_order=True)).collect()["metric"].to_list()
+def _scan_if_there(path: Path) -> pl.LazyFrame | None:
+    return _scan(path) if path.is_file() else None
 
 
 def _directions(labels: Sequence[str]) -> dict[str, bool]:

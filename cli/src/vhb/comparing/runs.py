@@ -1,5 +1,6 @@
 """The runs that an argument of `vhb compare` names: results in a folder, or a job or run of the stack."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from vhb_shared.contracts.plan import RunSpec
 
 SCORES = "scores.parquet"
+REPLICATES = "replicates.parquet"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class FoundRun:
     dataset: str
     dataset_digest: str
     scores: Path
+    replicates: Path
+    """What composite metrics are compared by; may be missing."""
     stored: bool
     """In the storage of the stack; False: in a folder."""
 
@@ -81,6 +85,7 @@ def in_folder(argument: str) -> list[FoundRun]:
             dataset=run.dataset,
             dataset_digest=run.dataset_digest,
             scores=folder / "runs" / folder_name(run.name) / SCORES,
+            replicates=folder / "runs" / folder_name(run.name) / REPLICATES,
             stored=False,
         )
         for run in job.runs
@@ -117,12 +122,11 @@ async def on_stack(argument: str, connection: "Connection", scratch: Path) -> li
     chosen = _named([_stored(run, job_id, scratch) for run in runs], wanted, job_id)
     by_id = {run.run_id: run for run in runs}
     for found in chosen:
-        if not found.scores.exists():
-            try:
-                key = layout.run_file(by_id[found.run_id].results_run_id, SCORES)
-                await connection.store.get_file(key, found.scores)
-            except NotFound:
-                continue
+        source = by_id[found.run_id].results_run_id
+        for name, path in ((SCORES, found.scores), (REPLICATES, found.replicates)):
+            if not path.exists():
+                with contextlib.suppress(NotFound):
+                    await connection.store.get_file(layout.run_file(source, name), path)
     return with_scores(chosen, argument)
 
 
@@ -137,6 +141,7 @@ def _stored(run: "RunSpec", argument: str, scratch: Path) -> FoundRun:
         dataset=run.dataset.name,
         dataset_digest=run.dataset.digest,
         scores=scratch / f"{run.run_id}.parquet",
+        replicates=scratch / f"{run.run_id}.{REPLICATES}",
         stored=True,
     )
 

@@ -27,20 +27,34 @@ def composite_bounds(
     """
     mine = scores.filter((pl.col("metric") == label) & pl.col("detail").is_not_null())
     for level, group in groups.items():
-        for (name,), rows in _sums(mine, metric, group).group_by("group", maintain_order=True):
-            found = _interval(rows, metric, seed_of("interval", level, str(name)))
+        rows = _with_blocks(mine, group)
+        sums = sums_by_block(rows, metric, pl.col("own_group"), pl.col("block"))
+        for (name,), part in sums.group_by("group", maintain_order=True):
+            found = _interval(part, metric, seed_of("interval", level, str(name)))
             if found is not None:
                 yield level, label, str(name), *found
 
 
-def _sums(scores: pl.LazyFrame, metric: Metric, group: pl.Expr) -> pl.DataFrame:
-    """Amounts by group, block and name, ordered by group."""
-    rows = scores.select(group.alias("group"), pl.col("document").hash(seed=0).alias("cluster"), "detail")
-    documents = rows.group_by("group").agg(pl.col("cluster").n_unique().alias("documents"))
-    block = pl.when(pl.col("documents") > BLOCKS).then(pl.col("cluster") % BLOCKS).otherwise("cluster").alias("block")
+def _with_blocks(scores: pl.LazyFrame, group: pl.Expr) -> pl.LazyFrame:
+    rows = scores.select(group.alias("own_group"), pl.col("document").hash(seed=0).alias("cluster"), "detail")
+    documents = rows.group_by("own_group").agg(pl.col("cluster").n_unique().alias("documents"))
+    block = pl.when(pl.col("documents") > BLOCKS).then(pl.col("cluster") % BLOCKS).otherwise("cluster")
+    return rows.join(documents, on="own_group").with_columns(block.alias("block"))
+
+
+def sums_by_block(scores: pl.LazyFrame, metric: Metric, group: pl.Expr, block: pl.Expr) -> pl.DataFrame:
+    """Columns group, block, name and amount, ordered by the first three.
+
+    Args:
+        scores: columns `SCORE_COLUMNS`, of samples with a detail.
+        metric: a composite one.
+        group: over the columns of `scores`.
+        block: the same; what is resampled together.
+    """
     return (
-        rows.join(documents, on="group")
-        .select("group", block, metric.statistics(pl.col("detail")).alias("statistics"))
+        scores.select(
+            group.alias("group"), block.alias("block"), metric.statistics(pl.col("detail")).alias("statistics")
+        )
         .explode("statistics")
         .unnest("statistics")
         .filter(pl.col("name").is_not_null())
@@ -51,15 +65,22 @@ def _sums(scores: pl.LazyFrame, metric: Metric, group: pl.Expr) -> pl.DataFrame:
     )
 
 
+def wide_sums(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row per block of a group, ordered by block: `block`, and one f64 column per name."""
+    return rows.pivot("name", index="block", values="amount").with_columns(pl.exclude("block").fill_null(0.0))
+
+
 def _interval(rows: pl.DataFrame, metric: Metric, seed: int) -> Interval | None:
-    wide = rows.pivot("name", index="block", values="amount").drop("block").fill_null(0.0)
+    wide = wide_sums(rows).drop("block")
     if wide.height < 2:
         return None
-    found = cluster_interval(wide.to_numpy().astype(np.float64), _statistic(metric, wide.columns), seed)
+    found = cluster_interval(wide.to_numpy().astype(np.float64), statistic_of(metric, wide.columns), seed)
     return found if found is not None and np.isfinite(found).all() else None
 
 
-def _statistic(metric: Metric, names: list[str]) -> Statistic:
+def statistic_of(metric: Metric, names: list[str]) -> Statistic:
+    """The metric's value as a function of sums, columns in the order of `names`; NaN where there is none."""
+
     def values(sums: Floats) -> Floats:
         table = pl.DataFrame(sums, schema=dict.fromkeys(names, pl.Float64), orient="row")
         return metric.group_values(table).cast(pl.Float64).fill_null(float("nan")).to_numpy()

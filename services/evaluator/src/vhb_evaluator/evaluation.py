@@ -17,6 +17,7 @@ from vhb_evaluator.metrics.isolated import metric_environments
 from vhb_evaluator.metrics.registry import BoundMetric
 from vhb_evaluator.performance import performance
 from vhb_evaluator.repeated import repeats
+from vhb_evaluator.replicates import replicates
 from vhb_evaluator.scoring import SAMPLE_FIELDS, score_bound
 from vhb_evaluator.tables import ANSWER_SCHEMA, SCORE_SCHEMA, Spool, typed, write_csv, write_parquet
 from vhb_evaluator.usage import gather, read_usage
@@ -196,6 +197,9 @@ class RunEvaluation:
         run = self._run
         rows = aggregate_lazily(scores, run.name, run.model.name, run.task.name, self._levels, epochs)
         table = pl.scan_parquet(write_parquet(rows, self._folder / "metrics.parquet"))
+        drawn = replicates(scores, table, level_groups(self._levels), self._levels)
+        if drawn is not None:
+            files["replicates.parquet"] = write_parquet(drawn.lazy(), self._folder / "replicates.parquet")
         public = _as_tabled(table)
         files["metrics.csv"] = write_csv(public, self._folder / "metrics.csv")
         for name in self._aggregators:

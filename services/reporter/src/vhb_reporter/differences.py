@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import polars as pl
 
@@ -34,14 +35,16 @@ def against_best(
         if (found := _ready(group, tables)) is None:
             continue
         best, *others = found
-        if (is_composite := composite.get(group.metrics[0])) is not False:
-            made[group.title] = Differences(best, left_out="unknown" if is_composite is None else "composite")
+        if (is_composite := composite.get(group.metrics[0])) is None:
+            made[group.title] = Differences(best, left_out="unknown")
+        elif is_composite and (reason := _unready(group, found, tables)) is not None:
+            made[group.title] = Differences(best, left_out=reason)
         elif best.spec.samples > MOST_SAMPLES:
             made[group.title] = Differences(best, left_out="samples")
         elif len(compared) + len(others) > MOST_PAIRS:
             made[group.title] = Differences(best, left_out="pairs")
         else:
-            comparisons = [_compared(group, best, run, tables) for run in others]
+            comparisons = [_compared(group, best, run, tables, composite=is_composite) for run in others]
             compared += comparisons
             made[group.title] = Differences(
                 best,
@@ -63,23 +66,45 @@ def _ready(group: ComparisonGroup, tables: Mapping[str, Tables]) -> tuple[RunVie
         if (row := run.value(group.metrics[0])) is not None
         and row.value is not None
         and (path := tables[run.spec.run_id].scores) is not None
-        # Metrics over repetitions (pass@k) are rows of metrics.csv and none of scores.parquet.
+        # The spread between epochs is a row of metrics.csv and none of scores.parquet.
         and not pl.scan_parquet(path).filter(pl.col("metric") == group.metrics[0]).head(1).collect().is_empty()
     )
     return runs if len(runs) > 1 else None
 
 
-def _compared(group: ComparisonGroup, best: RunView, run: RunView, tables: Mapping[str, Tables]) -> Comparison:
+def _unready(
+    group: ComparisonGroup, runs: Sequence[RunView], tables: Mapping[str, Tables]
+) -> Literal["evaluate", "asked"] | None:
+    from vhb_shared.statistics.replicates import unready
+
+    best, *others = (tables[run.spec.run_id] for run in runs)
+    reasons = (unready(group.metrics[0], _scores(best, run), _replicates(best, run)) for run in others)
+    return next((reason for reason in reasons if reason is not None), None)
+
+
+def _scores(first: Tables, second: Tables) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    return pl.scan_parquet(first.scores or ""), pl.scan_parquet(second.scores or "")
+
+
+def _replicates(first: Tables, second: Tables) -> tuple[pl.LazyFrame | None, pl.LazyFrame | None]:
+    found = (pl.scan_parquet(one.replicates) if one.replicates is not None else None for one in (first, second))
+    return next(found), next(found)
+
+
+def _compared(
+    group: ComparisonGroup, best: RunView, run: RunView, tables: Mapping[str, Tables], *, composite: bool
+) -> Comparison:
     # Imported here, for it brings scipy, which no report of a single run needs.
     from vhb_shared.statistics.comparison import compare_scores
 
-    first, second = (pl.scan_parquet(tables[one.spec.run_id].scores or "") for one in (best, run))
+    own = tables[best.spec.run_id], tables[run.spec.run_id]
     return compare_scores(
-        first,
-        second,
+        *_scores(*own),
         names=(best.label, run.label),
         higher_is_better=group.higher_is_better,
         metrics=group.metrics[:1],
+        composite=group.metrics[:1] if composite else (),
+        replicates=_replicates(*own),
     )
 
 

@@ -58,8 +58,8 @@ class Gathered:
 
 
 _RESULTS = (
-    "answers.parquet", "scores.parquet", "metrics.csv", "environment.json", "metric_environments.json",
-    "performance.json",
+    "answers.parquet", "scores.parquet", "replicates.parquet", "metrics.csv", "environment.json",
+    "metric_environments.json", "performance.json",
 )  # fmt: skip
 
 
@@ -152,13 +152,13 @@ class Gatherer:
 
     async def _read(self, spec: RunSpec, files: ReportFiles) -> _Read:
         source = spec.results_run_id
-        answers, scores, metrics_csv, environment, of_metrics, performance = await asyncio.gather(
+        answers, scores, replicates, metrics_csv, environment, of_metrics, performance = await asyncio.gather(
             *(files.result(source, name) for name in _RESULTS)
         )
         state = await self._state(spec.run_id)
         # Only-reporting runs show another run's results: its state knows the directions of its metrics.
         shown = state if source == spec.run_id else await self._state(source)
-        tables = Tables(answers, scores)
+        tables = Tables(answers, scores, replicates)
         return await asyncio.to_thread(
             _view, spec, tables, metrics_csv, environment, of_metrics, performance, state, shown
         )

@@ -189,8 +189,9 @@ class Differences:
     best: RunView
     against: tuple[RunDifference, ...] = ()
     """In the order of the leaderboard."""
-    left_out: Literal["composite", "unknown", "samples", "pairs"] | None = None
-    """Why nothing was compared: the metric does not add up, nobody knows whether it does, or it would take too long."""
+    left_out: Literal["evaluate", "asked", "unknown", "samples", "pairs"] | None = None
+    """Why nothing was compared: by a metric that is no sum over samples, runs evaluated before that could be done, or
+    asked different samples; nobody knows whether it is a sum; or it would take too long."""
 
     def indistinguishable(self) -> frozenset[str]:
         """Ids of runs whose difference to the best is not shown."""

@@ -32,6 +32,7 @@ class Tables(NamedTuple):
 
     answers: Path | None
     scores: Path | None
+    replicates: Path | None = None
 
 
 class _Choice(NamedTuple):

@@ -53,7 +53,8 @@ KEYS: dict[Role, Keys] = {
         ),
         write=(
             _RUN + "scores/*", layout.run_file(_ANY, "answers.csv"), layout.run_file(_ANY, "answers.parquet"),
-            layout.run_file(_ANY, "scores.parquet"), layout.run_file(_ANY, "metrics*.csv"),
+            layout.run_file(_ANY, "scores.parquet"), layout.run_file(_ANY, "replicates.parquet"),
+            layout.run_file(_ANY, "metrics*.csv"),
             layout.run_file(_ANY, "performance.json"), layout.run_file(_ANY, "telemetry.parquet"),
             layout.reuse_prefix(_ANY) + "*", layout.run_file(_ANY, "judges.json"), _JUDGEMENTS,
             layout.run_file(_ANY, "metric_environments.json"),

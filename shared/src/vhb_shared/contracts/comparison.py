@@ -4,7 +4,7 @@ from typing import Literal
 
 from vhb_shared.contracts.base import WireModel
 
-Test = Literal["mcnemar", "permutation", "normal"]
+Test = Literal["mcnemar", "permutation", "normal", "bootstrap"]
 
 
 class Difference(WireModel):
@@ -17,7 +17,8 @@ class Difference(WireModel):
     higher_is_better: bool | None = None
     """None: not known."""
     baseline: float | None = None
-    """Over the paired samples; None where there are none."""
+    """Over the paired samples; of a composite metric over all that the run has a score for. None where there are
+    none."""
     candidate: float | None = None
     difference: float | None = None
     ci_low: float | None = None
@@ -33,7 +34,7 @@ class Difference(WireModel):
     """Independent units among them: documents, or samples where none share one."""
     baseline_better: int = 0
     """Pairs in which the baseline has the better value; the rest are `candidate_better`, or equal. Both 0 where
-    `higher_is_better` is not known."""
+    `higher_is_better` is not known, and for composite metrics."""
     candidate_better: int = 0
     smallest_detectable: float | None = None
     """The true difference that this many documents would show with a power of 80%."""

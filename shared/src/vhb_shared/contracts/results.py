@@ -116,6 +116,19 @@ METRIC_COLUMNS: tuple[str, ...] = (
 """Columns of metrics.csv (interface.md)."""
 
 
+REPLICATE_COLUMNS: tuple[str, ...] = (
+    "metric",  # the label, as in scores
+    "level",  # general, or the column of scores whose value is the group: doc_class, question_type, column:...
+    "group",
+    "value",
+    "value_if_failed_worst",
+    "value_if_failed_best",
+    "weighting",  # names the resamples; replicates of the same weighting are pairs
+    "replicates",  # list[f32]: the value under each resample, null where it has none
+)
+"""Columns of replicates.parquet: what composite metrics are compared by, one row per metric and group."""
+
+
 class OutcomeCounts(BaseModel):
     """How many samples ended in which way."""
 

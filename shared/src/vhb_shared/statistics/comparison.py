@@ -1,6 +1,6 @@
 """Two runs on the same samples: how far apart, how certain, and what that many samples could have shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -8,7 +8,8 @@ import polars as pl
 from vhb_shared.contracts.comparison import Comparison, Difference
 from vhb_shared.errors import UserError
 from vhb_shared.statistics.intervals import Floats, cluster_interval, jackknife, ratio, ratio_difference, seed_of
-from vhb_shared.statistics.pairing import SIDES, paired, sums
+from vhb_shared.statistics.pairing import SIDES, Sums, paired, sums
+from vhb_shared.statistics.replicates import Replicated, composite_difference, replicated
 from vhb_shared.statistics.significance import (
     MOST_FLIPPED,
     exchange_test,
@@ -29,6 +30,8 @@ def compare_scores(
     higher_is_better: Mapping[str, bool] | None = None,
     metrics: Sequence[str] | None = None,
     by: str | None = None,
+    composite: Collection[str] = (),
+    replicates: tuple[pl.LazyFrame | None, pl.LazyFrame | None] = (None, None),
 ) -> Comparison:
     """Compares two runs on the same data set, sample by sample. Blocking: for a worker thread.
 
@@ -42,6 +45,9 @@ def compare_scores(
         higher_is_better: direction by metric label; one that is missing is not known.
         metrics: labels; None for all that both have, in the order of the baseline.
         by: a column of both tables: besides all samples, its groups are compared.
+        composite: labels of metrics that are no sum over samples; they are compared by `replicates`, groups only where
+            both have some. See `replicates.unready` for whether they can be.
+        replicates: of both runs (`contracts.results.REPLICATE_COLUMNS`).
 
     Returns:
         For each metric, all samples first, then the groups by name. `p_holm` corrects for all of them; see
@@ -65,14 +71,21 @@ def compare_scores(
         for side, other in ("ab", "ba"):
             mine = pairs[f"{side}_asked"]
             asked[side], only[side] = int(mine.sum()), int((mine & ~pairs[f"{other}_asked"]).sum())
-        found.append(_difference(pairs, label, better, names))
+        is_composite = label in composite
+        values = _replicated(replicates, label, "general") if is_composite else {}
+        found.append(_difference(pairs, label, better, names) if not is_composite
+                     else _composite(pairs, label, better, values.get("all")))  # fmt: skip
         if by is not None:
             groups = sorted(pairs["group"].unique().to_list())
             if len(groups) > MAX_GROUPS:
                 raise UserError(f"Column {by!r} has {len(groups)} values; at most {MAX_GROUPS} can be compared.")
+            values = _replicated(replicates, label, by) if is_composite else {}
             for group in groups:
                 part = pairs.filter(pl.col("group") == group)
-                found.append(_difference(part, label, better, names, level=by, group=group))
+                if not is_composite:
+                    found.append(_difference(part, label, better, names, level=by, group=group))
+                elif group in values:
+                    found.append(_composite(part, label, better, values[group], level=by, group=group))
     compared = Comparison(
         baseline=names[0],
         candidate=names[1],
@@ -113,6 +126,43 @@ def _common(a: pl.LazyFrame, b: pl.LazyFrame, names: tuple[str, str], asked: Seq
     return common
 
 
+_Both = tuple[Replicated, Replicated]
+
+
+def _replicated(tables: tuple[pl.LazyFrame | None, pl.LazyFrame | None], metric: str, level: str) -> dict[str, _Both]:
+    """Groups that both runs have replicates of."""
+    first, second = (replicated(table, metric, level) if table is not None else {} for table in tables)
+    return {group: (values, second[group]) for group, values in first.items() if group in second}
+
+
+def _counted(pairs: pl.DataFrame, both: Sums, metric: str, better: bool | None, level: str, group: str) -> Difference:
+    return Difference(
+        metric=metric,
+        level=level,
+        group=group,
+        higher_is_better=better,
+        n_pairs=len(both.samples),
+        n_documents=len(both.clusters),
+        n_failed_baseline=int(pairs["a_failed"].sum()),
+        n_failed_candidate=int(pairs["b_failed"].sum()),
+    )
+
+
+def _composite(
+    pairs: pl.DataFrame,
+    metric: str,
+    better: bool | None,
+    values: _Both | None,
+    level: str = "general",
+    group: str = "all",
+) -> Difference:
+    base = _counted(pairs, sums(pairs), metric, better, level, group)
+    if values is None or not base.n_documents:
+        return base
+    failed = base.n_failed_baseline + base.n_failed_candidate > 0
+    return base.model_copy(update=composite_difference(*values, base.n_documents, failed=failed))
+
+
 def _difference(
     pairs: pl.DataFrame,
     metric: str,
@@ -124,17 +174,8 @@ def _difference(
     both = sums(pairs)
     documents = len(both.clusters)
     low, high = _bounds(pairs)
-    base = Difference(
-        metric=metric,
-        level=level,
-        group=group,
-        higher_is_better=better,
-        n_pairs=len(both.samples),
-        n_documents=documents,
-        n_failed_baseline=int(pairs["a_failed"].sum()),
-        n_failed_candidate=int(pairs["b_failed"].sum()),
-        low_if_failed=low,
-        high_if_failed=high,
+    base = _counted(pairs, both, metric, better, level, group).model_copy(
+        update={"low_if_failed": low, "high_if_failed": high}
     )
     if not documents:
         return base

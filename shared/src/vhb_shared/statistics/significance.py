@@ -54,6 +54,19 @@ def normal_test(difference: float, error: float) -> float:
     return float(2 * special.ndtr(-abs(difference) / error)) if error > 0 else float(difference == 0)
 
 
+def centred_test(again: Floats, difference: float) -> float:
+    """Bootstrap test (two-sided): how often resamples lie as far from the difference as it lies from 0 (Efron and
+    Tibshirani 1993, section 16.4); at least 1 / (resamples + 1).
+
+    Args:
+        again: the difference in resamples.
+        difference: as observed.
+    """
+    near = 1e-9 + 1e-6 * abs(difference)  # what is left of rounding
+    as_far = int((np.abs(again - difference) >= abs(difference) - near).sum())
+    return (as_far + 1) / (len(again) + 1)
+
+
 def smallest_detectable(error: float, clusters: int) -> float:
     """The true difference that a test at 5% would show with a power of 80%.
 

@@ -59,7 +59,7 @@ def run_spec(run_id: str) -> str:
 
 
 def run_file(run_id: str, name: str) -> str:
-    """runs/<run_id>/answers.csv, answers.parquet, scores.parquet, metrics.csv, report.md, environment.json"""
+    """runs/<run_id>/answers.csv, answers.parquet, scores.parquet, replicates.parquet, metrics.csv, report.md, ..."""
     return f"runs/{run_id}/{name}"
 
 

@@ -20,6 +20,9 @@ class Line(NamedTuple):
     interval: str
     p: str
     detectable: str
+    better: str
+    """Samples on which the best run is better; nothing for metrics that say little of a sample."""
+    worse: str
     said: str
     unpaired: str
     """What one of the two was asked alone; empty where all samples pair."""
@@ -62,6 +65,9 @@ def _table(group: ComparisonGroup, found: Differences) -> Table:
 def _line(best: RunView, each: RunDifference) -> Line:
     found = each.found
     digits = decimals((found.ci_high or 0.0) - (found.ci_low or 0.0))
+    counted = found.test != "bootstrap" and bool(
+        found.baseline_better or found.candidate_better or not found.difference
+    )
     return Line(
         run=each.run,
         found=found,
@@ -73,6 +79,8 @@ def _line(best: RunView, each: RunDifference) -> Line:
             if found.smallest_detectable is None
             else f"{found.smallest_detectable:.{decimals(found.smallest_detectable)}f}"
         ),
+        better=f"{found.baseline_better:,}" if counted else NOTHING,
+        worse=f"{found.candidate_better:,}" if counted else NOTHING,
         said=verdict(found, best.label, each.run.label, Wording(gettext, ngettext)),
         unpaired=_unpaired(best, each),
     )
@@ -94,7 +102,14 @@ def _left_out(found: Differences, metric: str) -> str:
     if found.left_out is None:
         return ""
     said = {
-        "composite": gettext("Runs are not compared by %(metric)s here: it has no value of a sample that adds up."),
+        "evaluate": gettext(
+            "Runs are not compared by %(metric)s here: a run was evaluated before that could be done; evaluate the job "
+            "again with vhb evaluate."
+        ),
+        "asked": gettext(
+            "Runs are not compared by %(metric)s here: they were asked different samples, and none can be left out of "
+            "its value."
+        ),
         "unknown": gettext(
             "Runs are not compared by %(metric)s here: their state is gone, and with it whether values add up."
         ),
