@@ -1,6 +1,7 @@
 """The best run against the others: the section, the sign in the leaderboard, and what is left out of it."""
 
 import io
+import json
 import random
 from typing import Any
 
@@ -18,6 +19,7 @@ from vhb_shared.statistics.replicates import WEIGHTING
 from vhb_shared.statistics.verdict import verdict
 from vhb_shared.store import layout
 
+from .test_exports import rows_of
 from .test_hostile import assert_inert
 from .test_intervals import section
 from .test_more_sections import plain
@@ -66,6 +68,33 @@ async def test_verdicts_are_those_of_vhb_compare(world: Any) -> None:
         assert any(line.startswith(f"| {one.candidate} |") and line.endswith(counts) for line in text.splitlines())
     assert f"- {best} beats far on cer by" in text
     assert "p is corrected for 2 comparisons (Holm)." in page and "power of 80%." in page and "95% interval" in page
+
+
+async def test_differences_are_data_too(world: Any) -> None:
+    far, good, near = await three(world)
+    spec = JobSpec(name="pages", report=ReportOptions(language="ru"))
+    files = await world.job(spec=spec)
+    tables = {run.model.name: await scores(world, run) for run in (far, good, near)}
+    best, *others = sorted(tables, key=lambda name: tables[name]["value"].mean())
+    expected = with_holm([
+        compare_scores(tables[best], tables[name], names=(best, name), higher_is_better={"cer": False})
+        for name in others
+    ])  # fmt: skip
+    rows = json.loads(files["job.json"])["differences"]
+    sheet = rows_of(files["results.xlsx"], "differences")
+    assert [(row["baseline"], row["candidate"], row["metric"]) for row in rows] == [
+        (f"{best}__read", f"{name}__read", "cer") for name in others
+    ]
+    for row, line, one in zip(rows, sheet, expected, strict=True):
+        found = one.differences[0]
+        same = ("difference", "ci_low", "ci_high", "p_value", "p_holm", "test", "n_pairs", "n_documents")
+        assert {name: row[name] for name in same} == found.model_dump(include=set(same))
+        assert (row["baseline_value"], row["candidate_value"]) == (found.baseline, found.candidate)
+        assert {name: value for name, value in line.items() if isinstance(value, str)} == {
+            name: value for name, value in row.items() if isinstance(value, str)
+        }
+        assert line["p_holm"] == pytest.approx(row["p_holm"]) and row["left_out"] is None
+    assert " beats far on cer by " in rows[-1]["verdict"]
 
 
 async def test_the_leaderboard_marks_what_is_not_distinguishable(world: Any) -> None:
@@ -135,6 +164,8 @@ async def test_composite_metrics_of_runs_evaluated_before_say_so(world: Any) -> 
         files["report.html"], "differences"
     )
     assert "Runs are not compared by cer here" in files["report.md"]
+    (row,) = json.loads(files["job.json"])["differences"]
+    assert (row["metric"], row["candidate"], row["left_out"]) == ("cer", None, "composite")
     assert "≈" not in files["report.html"] + files["report.md"]
 
 

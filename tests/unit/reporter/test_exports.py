@@ -56,7 +56,7 @@ async def test_all_formats_hold_the_same_rows(world: Any) -> None:
 async def test_the_sheets_of_a_job(world: Any) -> None:
     data = (await a_job(world))["results.xlsx"]
     assert openpyxl.load_workbook(io.BytesIO(data)).sheetnames == [
-        "leaderboard", "metrics", "outcomes", "performance", "provenance"
+        "leaderboard", "differences", "metrics", "outcomes", "performance", "provenance"
     ]  # fmt: skip
     board = rows_of(data, "leaderboard")
     assert [(row["place"], row["model"], row["cer"], row["n_failed"]) for row in board] == [

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel
 
+from vhb_reporter.differing import DifferenceRow, difference_rows
 from vhb_reporter.model import GENERAL, Report, RunStatus, RunView
 from vhb_shared.contracts.results import OutcomeCounts, Reused
 
@@ -73,6 +74,7 @@ class JobSummary(BaseModel):
     software: dict[str, str]
     counts: OutcomeCounts
     runs: tuple[RunSummaryFile, ...]
+    differences: tuple[DifferenceRow, ...] = ()
 
 
 def job_json(report: Report) -> str:
@@ -89,6 +91,7 @@ def job_json(report: Report) -> str:
         software=dict(report.software),
         counts=report.counts,
         runs=tuple(_run(run, dict(directions.get(run.name, {}))) for run in report.runs),
+        differences=difference_rows(report),
     )
     return content.model_dump_json(indent=2) + "\n"
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import polars as pl
 import xlsxwriter
 
+from vhb_reporter.differing import DifferenceRow, difference_rows
 from vhb_reporter.exports import performance_rows, typed
 from vhb_reporter.inert import clip, visible
 from vhb_reporter.model import ComparisonGroup, Report, RunView
@@ -32,7 +33,7 @@ Cell = str | int | float | bool | None
 
 
 def workbook(report: Report, metrics: pl.DataFrame, *, most_rows: int = MOST_ROWS) -> bytes:
-    """The sheets leaderboard, metrics, outcomes, performance, provenance.
+    """The sheets leaderboard, differences, metrics, outcomes, performance, provenance.
 
     Args:
         metrics: the job's metric rows, as text (`exports.joined`).
@@ -44,6 +45,8 @@ def workbook(report: Report, metrics: pl.DataFrame, *, most_rows: int = MOST_ROW
     book.set_properties({"title": clip(visible(report.title), 200), "created": _created(report)})
     write = _Writer(book, most_rows)
     write.sheet("leaderboard", *_leaderboard(report))
+    differences = (list(row.model_dump().values()) for row in difference_rows(report))
+    write.sheet("differences", list(DifferenceRow.model_fields), differences)
     numbers = typed(metrics)
     write.sheet("metrics", numbers.columns, numbers.iter_rows())
     write.sheet("outcomes", ["run", "model", "task", "status", *OUTCOMES, "samples"], map(_outcomes, report.runs))
