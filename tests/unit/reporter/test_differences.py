@@ -165,7 +165,7 @@ async def test_composite_metrics_of_runs_evaluated_before_say_so(world: Any) -> 
     )
     assert "Runs are not compared by cer here" in files["report.md"]
     (row,) = json.loads(files["job.json"])["differences"]
-    assert (row["metric"], row["candidate"], row["left_out"]) == ("cer", None, "composite")
+    assert (row["metric"], row["candidate"], row["left_out"]) == ("cer", None, "evaluate")
     assert "≈" not in files["report.html"] + files["report.md"]
 
 
