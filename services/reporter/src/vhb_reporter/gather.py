@@ -18,6 +18,7 @@ from vhb_reporter.language import speaking
 from vhb_reporter.measures import Timings
 from vhb_reporter.model import Report, RunStatus, RunView
 from vhb_reporter.samples import SamplePicker, Tables
+from vhb_reporter.variants import compared_groups
 from vhb_shared.contracts.job import ReportLanguage
 from vhb_shared.contracts.performance import Performance
 from vhb_shared.contracts.plan import Plan, RunSpec
@@ -136,7 +137,9 @@ class Gatherer:
             samples = run_samples(path, run) if path else None
             disagreed[group.title] = await asyncio.to_thread(most_disagreed, group, tables, samples)
         composite = {label: said for item in read for label, said in item.composite.items()}
-        differences = await asyncio.to_thread(against_best, groups, tables, composite) if with_samples else {}
+        # Variants of a task would make the correction of p stricter for what a leaderboard claims of the task itself.
+        tested = compared_groups(groups) if with_samples else ()
+        differences = await asyncio.to_thread(against_best, tested, tables, composite)
         first = views[0].spec if views else None
         return Report(
             scope="job" if scope_is_job else "run",

@@ -7,6 +7,7 @@ from vhb_reporter.formats import NOTHING
 from vhb_reporter.language import gettext, ngettext, noted
 from vhb_reporter.model import ComparisonGroup, Differences, Report, RunDifference, RunView
 from vhb_reporter.sections.template import TemplateSection
+from vhb_reporter.variants import families
 from vhb_shared.contracts.comparison import Difference
 from vhb_shared.statistics.verdict import Wording, decimals, p_text, verdict
 
@@ -54,7 +55,11 @@ class DifferencesSection(TemplateSection):
             for group in report.groups
             if group.title in report.differences
         ]
-        return {"tables": tables, "tests": sum(line.found.p_value is not None for one in tables for line in one.lines)}
+        return {
+            "tables": tables,
+            "tests": sum(line.found.p_value is not None for one in tables for line in one.lines),
+            "variants": any(family.variants for family in families(report.groups)),
+        }
 
 
 def _table(group: ComparisonGroup, found: Differences) -> Table:

@@ -1,4 +1,4 @@
-"""Models by metrics, one table per comparison."""
+"""Models by metrics, one table per comparison, and one for the variants of its task with worse images."""
 
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
@@ -7,6 +7,8 @@ from vhb_reporter.language import noted
 from vhb_reporter.measures import MetricRow
 from vhb_reporter.model import ComparisonGroup, Differences, Report, RunView
 from vhb_reporter.sections.template import TemplateSection
+from vhb_reporter.sections.variant_table import VariantTable, variant_table
+from vhb_reporter.variants import Family, families
 
 
 class Cell(NamedTuple):
@@ -35,6 +37,7 @@ class Table(NamedTuple):
     bounds: bool
     near: bool
     """Whether any run is not distinguishable from the best."""
+    variants: VariantTable | None
 
 
 class Leaderboard(TemplateSection):
@@ -45,10 +48,11 @@ class Leaderboard(TemplateSection):
     order: ClassVar[int] = 200
 
     def context(self, report: Report) -> Mapping[str, object]:
-        return {"tables": [_table(group, report.differences.get(group.title)) for group in report.groups]}
+        return {"tables": [_table(one, report.differences.get(one.group.title)) for one in families(report.groups)]}
 
 
-def _table(group: ComparisonGroup, differences: Differences | None) -> Table:
+def _table(family: Family, differences: Differences | None) -> Table:
+    group = family.group
     near = differences.indistinguishable() if differences is not None else frozenset()
     best = {metric: group.best(metric) for metric in group.metrics}
     lines = []
@@ -72,4 +76,5 @@ def _table(group: ComparisonGroup, differences: Differences | None) -> Table:
         intervals=any(row.ci_low is not None for row in values),
         bounds=any(row.n_failed for row in values),
         near=bool(near),
+        variants=variant_table(family),
     )

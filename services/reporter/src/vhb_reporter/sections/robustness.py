@@ -1,6 +1,5 @@
 """How quality falls as images get worse: tasks named `<task>~<corruption>-<severity>` against `<task>` itself."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
@@ -9,9 +8,9 @@ from vhb_reporter.measures import MetricRow
 from vhb_reporter.model import ComparisonGroup, Report, RunView
 from vhb_reporter.sections.axes import Tick, axis, ends_of, finite, share, short
 from vhb_reporter.sections.template import TemplateSection
+from vhb_reporter.variants import corruption_of
 
 PLOT_HEIGHT = 200
-_NAME = re.compile(r"^(?P<task>.+)~(?P<kind>[^~]+)-(?P<severity>\d{1,3})$")
 _CURVES = 12
 
 
@@ -62,11 +61,11 @@ class Robustness(TemplateSection):
 
 def plots(groups: Sequence[ComparisonGroup]) -> list[Plot]:
     """One for each task and corruption that occurs."""
-    clean = {group.task: group for group in groups if not _NAME.match(group.task)}
+    clean = {group.task: group for group in groups if corruption_of(group.task) is None}
     found: dict[tuple[str, str], dict[int, ComparisonGroup]] = {}
     for group in groups:
-        if name := _NAME.match(group.task):
-            found.setdefault((name["task"], name["kind"]), {})[int(name["severity"])] = group
+        if name := corruption_of(group.task):
+            found.setdefault((name.task, name.kind), {})[name.severity] = group
     made = []
     for (task, kind), by_severity in found.items():
         steps = dict(sorted(by_severity.items()))

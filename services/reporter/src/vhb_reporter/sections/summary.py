@@ -8,6 +8,7 @@ from vhb_reporter.language import gettext, ngettext, noted
 from vhb_reporter.measures import MetricRow
 from vhb_reporter.model import Report
 from vhb_reporter.sections.template import TemplateSection
+from vhb_reporter.variants import compared_groups
 
 
 class Tile(NamedTuple):
@@ -68,7 +69,7 @@ def _tiles(report: Report) -> list[Tile]:
 
 def _leaders(report: Report) -> list[Leader]:
     leaders = []
-    for group in report.groups:
+    for group in compared_groups(report.groups):
         if not group.metrics or len(group.runs) < 2 or (best := group.best(group.metrics[0])) is None:
             continue
         rows = [(run, row) for run in group.runs if (row := run.value(group.metrics[0])) and row.value == best]
