@@ -109,13 +109,15 @@ def model_settings(entry: ModelEntry) -> tuple[Fact, ...]:
         noted("requests in flight, at most"): entry.concurrency,
         noted("streaming"): gettext("yes") if entry.stream else gettext("no"),
     }
-    said |= {f"engine: {name}": value for name, value in entry.engine_args.items()}
-    generation = entry.generation.model_dump(exclude={"extra"}, exclude_none=True)
-    said |= {f"generation: {name}": value for name, value in generation.items() if value != ()}
-    said |= {f"generation: {name}": value for name, value in entry.generation.extra.items()}
-    said |= {f"resources: {name}": value for name, value in entry.resources.model_dump(exclude_defaults=True).items()}
-    said |= {f"retries: {name}": value for name, value in entry.retries.model_dump(exclude_defaults=True).items()}
-    return tuple((name, shown(name, value)) for name, value in said.items() if value not in (None, "", {}, []))
+    parts: tuple[tuple[str, Mapping[str, object]], ...] = (
+        (gettext("engine"), entry.engine_args),
+        (gettext("generation"), entry.generation.model_dump(exclude={"extra"}, exclude_none=True)),
+        (gettext("generation"), entry.generation.extra),
+        (gettext("resources"), entry.resources.model_dump(exclude_defaults=True)),
+        (gettext("retries"), entry.retries.model_dump(exclude_defaults=True)),
+    )
+    said |= {f"{part}: {name}": value for part, values in parts for name, value in values.items()}
+    return tuple((name, shown(name, value)) for name, value in said.items() if value not in (None, "", {}, [], ()))
 
 
 def task_settings(entry: TaskEntry) -> tuple[Fact, ...]:
