@@ -38,6 +38,7 @@ WRITERS: dict[str, set[Role]] = {
     layout.judgement(_SHA): {"evaluator"},
     layout.reuse_index("scope", 1, "job-0", "abc"): {"evaluator"},
     layout.run_file("job-0", "metric_environments.json"): {"evaluator"},
+    layout.run_file("job-0", "replicates.parquet"): {"evaluator"},
     layout.metric_code(_SHA): {"cli"},
     layout.run_file("job-0", "report.md"): {"reporter"},
     layout.job_file("job", "report.md"): {"reporter"},
