@@ -53,7 +53,7 @@ async def _plain(views: AsyncIterator[JobView], console: Console) -> JobView:
 def progress_line(view: JobView) -> str:
     """Where the job is, in one line."""
     parts = [_progress(view)]
-    if view.stage == "inference":
+    if view.stage in ("inference", "questions"):
         if view.rate:
             parts.append(f"{view.rate:.1f} samples/s")
         if view.seconds_left is not None:
@@ -100,6 +100,9 @@ def _progress(view: JobView) -> str:
         if not view.done and not any(run.started for run in view.runs):
             return f"inference: waiting for a backend, {view.samples} samples to ask"
         return f"inference: {view.done} of {view.samples} samples"
+    if view.stage == "questions":
+        models = ", ".join(dict.fromkeys(run.model for run in view.questions))
+        return f"evaluation: {view.done} of {view.samples} questions of metrics answered by {models}"
     if view.stage == "evaluation":
         return f"evaluation: {view.past('evaluation')} of {len(view.runs)} runs"
     return view.stage
@@ -114,6 +117,11 @@ def _panel(view: JobView) -> Group:
         bar = ProgressBar(total=max(run.samples, 1), completed=min(counts.total, run.samples), width=24)
         failed = Text(str(counts.failed), style="red" if counts.failed else "dim")
         runs.add_row(Text(run.name), _stage(run), bar, f"{counts.total}/{run.samples}", failed)
+    for run in view.questions[:_RUNS_SHOWN]:
+        counts = view.counts(run)
+        bar = ProgressBar(total=max(run.samples, 1), completed=min(counts.total, run.samples), width=24)
+        asked = Text(f"  {run.task} asks {run.model}", style="dim")
+        runs.add_row(asked, _stage(run), bar, f"{counts.total}/{run.samples}", str(counts.failed))
     parts: list[RenderableType] = [runs] if view.runs else []
     if len(view.runs) > _RUNS_SHOWN:
         parts.append(Text(f"... and {len(view.runs) - _RUNS_SHOWN} more runs", style="dim"))

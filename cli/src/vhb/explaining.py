@@ -68,6 +68,9 @@ def _of(job: JobState, run: RunState, facts: Facts) -> tuple[What, str]:
         if run.status == "cancelled":
             return "cancelled", f"cancelled: {run.counts.withdrawn} of {run.samples} samples were not asked"
         return "done", f"done: {run.samples} samples, {run.counts.failed} failed"
+    if run.asking:
+        jobs = _listed(list(run.asking.values()))
+        return "waiting", f"waiting for models that its metrics ask; `vhb explain` says more of {jobs}"
     if run.stage == "evaluation":
         return "waiting", "waiting for an evaluator to score its answers"
     if run.stage == "reporting":

@@ -127,7 +127,7 @@ async def _stored_samples(digest: str, limit: int, work: Path, store: ObjectStor
 
     from vhb_shared.datasets.base import Origin
 
-    await load_manifest(digest, store)
+    shows = (await load_manifest(digest, store)).dataset.media_digest
     table = work / "samples.parquet"
     await store.get_file(layout.dataset_samples(digest), table)
     frame = pl.scan_parquet(table, schema=SAMPLE_SCHEMA, missing_columns="insert", extra_columns="ignore")
@@ -136,7 +136,7 @@ async def _stored_samples(digest: str, limit: int, work: Path, store: ObjectStor
         names = row.pop("images")
         for name in names:
             try:
-                await store.get_file(layout.dataset_media(digest, name), work / name)
+                await store.get_file(layout.dataset_media(shows, name), work / name)
             except NotFound:
                 raise UserError(f'data set "{PINNED}{digest}": its image {name} is not in storage') from None
         row["fields"] = json.loads(row["fields"] or "{}")

@@ -93,7 +93,7 @@ class SampleShower:
 
     async def _row(self, planned: RunSpec, spec: RunSpec, question: Question, row: Mapping[str, Any]) -> ShownRow:
         answer = await self._answer(spec, row)
-        digest, examples_digest = spec.dataset.digest, turns_digest(spec) or ""
+        digest, examples_digest = spec.dataset.media_digest, turns_digest(spec) or ""
         return ShownRow(
             run=planned.name,
             model=planned.model.name,

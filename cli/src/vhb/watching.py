@@ -32,6 +32,8 @@ class JobView:
 
     job: JobState | None = None
     runs: list[RunState] = field(default_factory=list)
+    questions: list[RunState] = field(default_factory=list)
+    """Runs in which models are asked what metrics of the job want to know."""
     partial: dict[tuple[str, int], ShardProgress] = field(default_factory=dict)
     """Shards in flight."""
     sessions: dict[str, tuple[float, BackendTelemetry]] = field(default_factory=dict)
@@ -78,14 +80,19 @@ class JobView:
         return counts
 
     @property
+    def _asked(self) -> list[RunState]:
+        """Runs whose models are being asked."""
+        return self.questions if self.stage == "questions" else self.runs
+
+    @property
     def samples(self) -> int:
-        """Samples of all runs."""
-        return sum(run.samples for run in self.runs)
+        """Samples of all runs; in the stage `questions` those that metrics ask."""
+        return sum(run.samples for run in self._asked)
 
     @property
     def done(self) -> int:
-        """Samples with an outcome."""
-        return sum(min(self.counts(run).total, run.samples) for run in self.runs)
+        """Those of them with an outcome."""
+        return sum(min(self.counts(run).total, run.samples) for run in self._asked)
 
     @property
     def failed(self) -> int:
@@ -94,7 +101,7 @@ class JobView:
 
     @property
     def stage(self) -> str:
-        """The earliest stage that any run is in."""
+        """The earliest stage that any run is in; `questions` while evaluation waits for models that metrics ask."""
         if self.job is None:
             return "waiting for the scheduler"
         if self.job.ended:
@@ -102,7 +109,7 @@ class JobView:
         stages = {run.stage for run in self.runs}
         for stage in ("inference", "evaluation", "reporting"):
             if stage in stages:
-                return stage
+                return "questions" if stage == "evaluation" and self.questions else stage
         return "reporting" if "reporting" in self.job.stages else "finishing"
 
     def past(self, stage: str) -> int:
@@ -113,6 +120,8 @@ class JobView:
     def note_rate(self) -> None:
         """Remembers how far it is now. Time before the first answer does not count: a backend was starting."""
         now, done = time.monotonic(), self.done
+        if self._history and done < self._history[-1][1]:
+            self._history.clear()  # other samples are being asked now
         if self._history and not done and not self._history[-1][1]:
             self._history.pop()
         self._history.append((now, done))
@@ -129,7 +138,7 @@ class JobView:
 
     @property
     def seconds_left(self) -> float | None:
-        """Of inference, at the present rate."""
+        """Until everything is asked, at the present rate."""
         rate = self.rate
         return (self.samples - self.done) / rate if rate else None
 
@@ -155,13 +164,18 @@ async def watch_job(connection: Connection, job_id: str, *, wait_for_it: bool = 
             elif message.subject.endswith(f".{Notice.what}"):
                 view.note(Notice.model_validate_json(message.data))
 
-    subscription = await connection.bus.nc.subscribe(subjects.live_of_job(job_id), cb=on_live)
+    heard = {job_id: await connection.bus.nc.subscribe(subjects.live_of_job(job_id), cb=on_live)}
     silent_since: float | None = None
     try:
         while True:
             try:
                 view.job = await connection.states.job(job_id)
                 view.runs = await connection.states.runs(view.job)
+                asking = [each for run in view.runs for each in run.asking.values()]
+                for each in asking:
+                    if each not in heard:
+                        heard[each] = await connection.bus.nc.subscribe(subjects.live_of_job(each), cb=on_live)
+                view.questions = await _runs_of(connection, asking)
                 view.problem = silent_since = None
             except NotFound:
                 if not wait_for_it:
@@ -177,8 +191,18 @@ async def watch_job(connection: Connection, job_id: str, *, wait_for_it: bool = 
                 return
             await asyncio.sleep(LOOK_EVERY_S)
     finally:
-        with suppress(Exception):
-            await subscription.unsubscribe()
+        for subscription in heard.values():
+            with suppress(Exception):
+                await subscription.unsubscribe()
+
+
+async def _runs_of(connection: Connection, job_ids: list[str]) -> list[RunState]:
+    """Runs of several jobs; a job that is not there is left out."""
+    runs: list[RunState] = []
+    for job_id in job_ids:
+        with suppress(NotFound):
+            runs += await connection.states.runs(await connection.states.job(job_id))
+    return runs
 
 
 def _over(view: JobView) -> bool:
@@ -188,6 +212,6 @@ def _over(view: JobView) -> bool:
 
 
 def _forget_committed(view: JobView) -> None:
-    committed = {run.run_id: run.committed for run in view.runs}
+    committed = {run.run_id: run.committed for run in (*view.runs, *view.questions)}
     for key in [key for key in view.partial if key[1] in committed.get(key[0], {})]:
         del view.partial[key]

@@ -101,7 +101,9 @@ class Journey:
     async def evaluate(self, run: RunSpec, shards: list[Shard], ending: str) -> RunEvaluationCompleted:
         """Stores the answers of a run, and evaluates it."""
         theirs = RightsStore(self.store, "evaluator")
-        handlers = EvaluatorHandlers(theirs, ObjectCache(theirs, self.folder / "cache"), self._run_state)
+        handlers = EvaluatorHandlers(
+            theirs, ObjectCache(theirs, self.folder / "cache"), self._run_state, self._job_state
+        )
         self.states[run.run_id] = RunState(
             run_id=run.run_id, job_id=JOB, name=run.name, model=run.model.name, task=run.task.name,
             backend_id=run.backend_id, stages=run.stages, stage="evaluation", samples=run.samples, shards=run.shards,

@@ -13,7 +13,7 @@ from vhb_shared.contracts.events import Failure, RunInferenceCompleted, RunInfer
 from vhb_shared.contracts.job import ModelEntry, TaskEntry
 from vhb_shared.contracts.plan import DatasetRef, RunSpec
 from vhb_shared.contracts.results import OutcomeCounts
-from vhb_shared.contracts.state import RunState
+from vhb_shared.contracts.state import JobState, RunState
 from vhb_shared.datasets.pin import SAMPLE_SCHEMA
 from vhb_shared.store import layout
 from vhb_shared.store.cache import ObjectCache
@@ -55,16 +55,20 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.store = DirectoryStore(folder / "store")
         self.state: RunState | None = None
+        self.jobs: dict[str, JobState] = {}
         self.scratch = folder / "scratch"
         self.scratch.mkdir()
         theirs = RightsStore(self.store, "evaluator")
         self.handlers = EvaluatorHandlers(
-            theirs, ObjectCache(theirs, folder / "cache"), self._load, scratch=self.scratch
+            theirs, ObjectCache(theirs, folder / "cache"), self._load, self._load_job, scratch=self.scratch
         )
 
     async def _load(self, run_id: str) -> RunState:
         assert self.state is not None and run_id == self.run_id
         return self.state
+
+    async def _load_job(self, job_id: str) -> JobState:
+        return self.jobs[job_id]
 
     async def put_table(self, key: str, table: pl.DataFrame, folder: Path) -> None:
         path = folder / "table.parquet"

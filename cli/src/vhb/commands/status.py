@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 def status(
     job_id: Annotated[str | None, typer.Argument(metavar="JOB_ID", help="A job; default: all jobs.")] = None,
     as_json: Annotated[bool, typer.Option("--json", metavar="", help="One JSON document, for programs.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", metavar="", help="Also jobs in which metrics of others ask models.")
+    ] = False,
     server: Server = None,
     workdir: WorkdirOption = DEFAULT_WORKDIR,
 ) -> None:
     """Show the state of one job, or of all."""
-    asyncio.run(_status(job_id, as_json, server, workdir))
+    asyncio.run(_status(job_id, as_json, every, server, workdir))
 
 
 def watch(
@@ -43,7 +46,7 @@ async def _watch(job_id: str, server: str | None, workdir: Path) -> int:
         return await finish(connection, job_id, None, console(stderr=True))
 
 
-async def _status(job_id: str | None, as_json: bool, server: str | None, workdir: Path) -> None:
+async def _status(job_id: str | None, as_json: bool, every: bool, server: str | None, workdir: Path) -> None:
     from vhb.connect import connected, settings
     from vhb.display import summary
     from vhb.explaining import explain_job
@@ -54,7 +57,7 @@ async def _status(job_id: str | None, as_json: bool, server: str | None, workdir
 
     async with connected(settings(server, workdir)) as connection:
         if job_id is None:
-            jobs = await connection.states.jobs()
+            jobs = [job for job in await connection.states.jobs() if every or job.asked_by is None]
             if as_json:
                 print(json.dumps([_job_row(job) for job in jobs], ensure_ascii=False))
             else:
@@ -77,13 +80,15 @@ async def _status(job_id: str | None, as_json: bool, server: str | None, workdir
 
 def _job_row(job: "JobState") -> dict[str, Any]:
     keep = {"job_id", "name", "status", "stages", "round", "submitted_at", "finished_at", "problems", "artefacts"}
+    keep |= {"asked_by"} if job.asked_by is not None else set()
     return job.model_dump(mode="json", include=keep) | {"runs_total": len(job.run_ids)}
 
 
 def _run_row(run: "RunState") -> dict[str, Any]:
     keep = {"run_id", "name", "model", "task", "backend_id", "stage", "status", "samples", "shards", "round", "counts"}
     row = run.model_dump(mode="json", include=keep | {"metrics", "failure", "artefacts"})
-    return row | {"shards_committed": len(run.committed)}
+    asking = {"asking": list(run.asking.values())} if run.asking else {}
+    return row | {"shards_committed": len(run.committed)} | asking
 
 
 def _print_jobs(jobs: "list[JobState]") -> None:

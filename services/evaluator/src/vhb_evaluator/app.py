@@ -33,10 +33,13 @@ async def setup(service: Service) -> AsyncIterator[None]:
     cache = ObjectCache(service.store, stored.cache_directory(), stored.cache_bytes())
     settings = EvaluatorSettings()
     pool = WorkerPool(settings, cache)
-    handlers = EvaluatorHandlers(service.store, cache, StateReader(bus).run, pool=pool)
+    states = StateReader(bus)
+    handlers = EvaluatorHandlers(service.store, cache, states.run, states.job, pool=pool)
 
     async def evaluate(event: Ended) -> None:
-        await bus.publish(await handlers.evaluate_run(event))
+        happened = await handlers.evaluate_run(event)
+        if happened is not None:
+            await bus.publish(happened)
 
     async def give_up(event: Ended, error: Exception) -> None:
         await bus.publish(

@@ -1,7 +1,6 @@
 """What the evaluator does with a message. Idempotent: everything is written under deterministic keys."""
 
 import asyncio
-import io
 import tempfile
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -11,9 +10,10 @@ from pathlib import Path
 import polars as pl
 import structlog
 
-from vhb_evaluator.collection import ImportedAnswers, Missing, from_part
+from vhb_evaluator.asking.rounds import QuestionRounds
+from vhb_evaluator.collection import Missing, from_part
 from vhb_evaluator.errors import EvaluationFailed
-from vhb_evaluator.evaluation import RunEvaluation, StoredShard, read_part, read_samples
+from vhb_evaluator.evaluation import RunEvaluation, read_part, read_samples
 from vhb_evaluator.isolation.pool import WorkerPool
 from vhb_evaluator.isolation.threads import PooledWorkers
 from vhb_evaluator.judgements import StoredJudgements
@@ -24,32 +24,22 @@ from vhb_evaluator.metrics.registry import BoundMetric, bind_all
 from vhb_evaluator.reuse import note_answers
 from vhb_evaluator.sample_images import SampleImages
 from vhb_evaluator.scoring import score, score_bound
+from vhb_evaluator.stored_answers import InferenceEnded, StoredAnswers
+from vhb_evaluator.tables import as_parquet
 from vhb_evaluator.threads import threaded
-from vhb_shared.contracts.events import (
-    RunEvaluationCompleted,
-    RunInferenceCompleted,
-    RunInferenceFailed,
-    RunShardCompleted,
-)
+from vhb_shared.contracts.events import RunEvaluationCompleted, RunQuestionsAsked, RunShardCompleted
 from vhb_shared.contracts.job import MetricSpec
 from vhb_shared.contracts.plan import RunSpec
-from vhb_shared.contracts.state import RunState
+from vhb_shared.contracts.state import JobState, RunState
 from vhb_shared.errors import NotFound
 from vhb_shared.reuse.count import count_reused
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
-from vhb_shared.store.cache import Damaged
 
 __all__ = ["EvaluationFailed", "EvaluatorHandlers"]
 
-InferenceEnded = RunInferenceCompleted | RunInferenceFailed
-
 log = structlog.get_logger()
 
-_WINDOW_SAMPLES = 512
-_WINDOW_SHARDS = 16
-"""Shards fetched at once: hides the storage's latency and bounds what is held."""
-_IMPORT_ROWS = 8192
 _KEPT_RUNS = 16
 
 
@@ -65,6 +55,7 @@ class EvaluatorHandlers:
         store: ObjectStore,
         cache: LocalFiles,
         load_run_state: Callable[[str], Awaitable[RunState]],
+        load_job_state: Callable[[str], Awaitable[JobState]],
         scratch: Path | None = None,
         pool: WorkerPool | None = None,
     ) -> None:
@@ -72,12 +63,15 @@ class EvaluatorHandlers:
         store: where results are written.
         cache: where inputs are read from.
         load_run_state: gives the current state of a run by its id.
+        load_job_state: gives the current state of a job by its id.
         scratch: an existing folder for temporary files; None for the system's.
         pool: runs metrics that have packages of their own; None where there are none.
         """
         self._store = store
         self._cache = cache
         self._load_run_state = load_run_state
+        self._answers = StoredAnswers(store, cache, load_run_state)
+        self._questions = QuestionRounds(store, self._answers, load_run_state, load_job_state)
         self._scratch = scratch
         self._pool = pool
         self._runs: OrderedDict[str, tuple[RunSpec, tuple[BoundMetric, ...]]] = OrderedDict()
@@ -98,8 +92,11 @@ class EvaluatorHandlers:
         key = layout.scores_part(event.run_id, event.shard, event.token)
         try:
             run, metrics = await self._run(event.run_id)
-            # A run's only shard is scored by `evaluate_run`, which its completion sets off at the same time.
-            if not metrics or run.shards == 1 or await self._store.exists(key):
+            # A run's only shard is scored by `evaluate_run`, which its completion sets off at the same time. Where
+            # metrics ask models, there are no replies yet.
+            if not metrics or run.shards == 1 or any(metric.asks for metric in metrics):
+                return
+            if await self._store.exists(key):
                 return
             part = await self._cache.path(layout.answers_part(event.run_id, event.shard, event.token))
             samples = await self._cache.path(layout.dataset_samples(run.dataset.digest))
@@ -108,30 +105,55 @@ class EvaluatorHandlers:
         except (EvaluationFailed, NotFound) as error:
             log.warning("part not scored ahead of time", run_id=event.run_id, shard=event.shard, error=str(error))
 
-    async def evaluate_run(self, event: InferenceEnded) -> RunEvaluationCompleted:
+    async def evaluate_run(self, event: InferenceEnded) -> RunEvaluationCompleted | RunQuestionsAsked | None:
         """Collects the run's answers, scores what is not scored yet, aggregates, and writes the run's files.
+
+        Returns:
+            That it is done; or what its metrics ask models first; None while those are being asked.
 
         Raises:
             EvaluationFailed: it cannot be done; becomes `run.evaluation.failed`.
             Unavailable: the storage does not answer, or the disk is full: try again later.
         """
         run, metrics = await self._run(event.run_id)
+        asking = tuple(metric for metric in metrics if metric.asks)
         with declared(metric.entry for metric in run.task.metrics):
-            return await self._evaluated(event, run, metrics)
+            return await (self._asking(event, run, metrics, asking) if asking else self._evaluated(event, run, metrics))
+
+    async def _asking(
+        self, event: InferenceEnded, run: RunSpec, metrics: tuple[BoundMetric, ...], asking: tuple[BoundMetric, ...]
+    ) -> RunEvaluationCompleted | RunQuestionsAsked | None:
+        """`evaluate_run` where metrics ask models that agents serve."""
+        state = await self._load_run_state(run.run_id)
+        if state.asking:
+            return None  # announced again when they have replied
+        scratch = await threaded(tempfile.TemporaryDirectory, prefix="vhb-questions-", dir=self._scratch)
+        try:
+            folder = Path(scratch.name)
+            if not state.asked:
+                wanted = not state.cancel_requested
+                asked = await self._questions.ask(event, run, asking, folder / "asked") if wanted else None
+                return asked or await self._evaluated(event, run, metrics)
+            replies = await self._questions.replies(asking, state.asked, folder)
+            try:
+                informed = tuple(metric.asking(replies) if metric.asks else metric for metric in metrics)
+                return await self._evaluated(event, run, informed)
+            finally:
+                await threaded(replies.close)
+        finally:
+            await asyncio.to_thread(scratch.cleanup)
 
     async def _evaluated(
         self, event: InferenceEnded, run: RunSpec, metrics: tuple[BoundMetric, ...]
     ) -> RunEvaluationCompleted:
-        samples = await self._input(layout.dataset_samples(run.dataset.digest))
+        samples = await self._answers.input(layout.dataset_samples(run.dataset.digest))
         scratch = await threaded(tempfile.TemporaryDirectory, prefix="vhb-evaluation-", dir=self._scratch)
         try:
             evaluation = await threaded(RunEvaluation, run, metrics, samples, Path(scratch.name))
-            if run.answers_key is not None:
-                await self._take_imported(run, run.answers_key, evaluation)
-            else:
+            if run.answers_key is None:
                 state = await self._load_run_state(run.run_id)
-                await note_answers(run, {**state.keep, **state.committed}, self._optional, self._store)
-                await self._take_shards(run, event, evaluation, scored=bool(metrics))
+                await note_answers(run, {**state.keep, **state.committed}, self._answers.optional, self._store)
+            await self._answers.go_through(run, event, evaluation, scored=bool(metrics))
             telemetry = await self._telemetry(run, Path(scratch.name))
             files, headline = await threaded(evaluation.finish, telemetry)
             reused = await threaded(count_reused, pl.scan_parquet(files["answers.parquet"]))
@@ -156,7 +178,7 @@ class EvaluatorHandlers:
         if run_id in self._runs:
             self._runs.move_to_end(run_id)
             return self._runs[run_id]
-        path = await self._input(layout.run_spec(run_id))
+        path = await self._answers.input(layout.run_spec(run_id))
         loop = asyncio.get_running_loop()
         services = MetricContext(
             judgements=StoredJudgements(self._store, loop),
@@ -167,58 +189,6 @@ class EvaluatorHandlers:
         if len(self._runs) > _KEPT_RUNS:
             self._runs.popitem(last=False)
         return found
-
-    async def _input(self, key: str) -> Path:
-        try:
-            return await self._cache.path(key)
-        except NotFound as error:
-            raise EvaluationFailed(f"{key} is missing from the storage; run the job again: vhb retry") from error
-        except Damaged as error:
-            raise EvaluationFailed(str(error)) from error
-
-    async def _optional(self, key: str) -> Path | None:
-        try:
-            return await self._cache.path(key)
-        except NotFound:
-            return None
-
-    async def _take_imported(self, run: RunSpec, key: str, evaluation: RunEvaluation) -> None:
-        imported = ImportedAnswers(await self._input(key))
-        for offset in range(0, run.samples, _IMPORT_ROWS):
-            count = min(_IMPORT_ROWS, run.samples - offset)
-            await threaded(evaluation.add_imported, imported, offset, count)
-        ignored = await threaded(imported.unmatched)
-        if ignored:
-            log.warning("imported answers of other samples were left out", run_id=run.run_id, rows=ignored)
-
-    async def _take_shards(
-        self,
-        run: RunSpec,
-        event: InferenceEnded,
-        evaluation: RunEvaluation,
-        *,
-        scored: bool,
-    ) -> None:
-        state = await self._load_run_state(run.run_id)
-        run_id = run.run_id
-        # A retry that was given up leaves what the round before it had answered.
-        tokens = {**state.keep, **state.committed}
-        step = max(1, min(_WINDOW_SHARDS, _WINDOW_SAMPLES // run.shard_size))
-        for first in range(0, run.shards, step):
-            shards = range(first, min(first + step, run.shards))
-            parts, scores = await asyncio.gather(
-                asyncio.gather(*(self._part(run_id, shard, tokens.get(shard)) for shard in shards)),
-                asyncio.gather(*(self._scores(run_id, shard, tokens.get(shard), scored) for shard in shards)),
-            )
-            reasons = [_missing(state, event, shard) for shard in shards]
-            work = [StoredShard(*each) for each in zip(shards, parts, scores, reasons, strict=True)]
-            computed = await threaded(_add_shards, evaluation, work)
-            await asyncio.gather(
-                *(
-                    self._store.put(layout.scores_part(run.run_id, shard, tokens[shard]), data)
-                    for shard, data in computed
-                )
-            )
 
     async def _telemetry(self, run: RunSpec, folder: Path) -> list[Path]:
         """The segments of a run, copied: an agent may still be writing the last one again."""
@@ -234,12 +204,6 @@ class EvaluatorHandlers:
             paths.append(path)
         return paths
 
-    async def _part(self, run_id: str, shard: int, token: str | None) -> Path | None:
-        return await self._input(layout.answers_part(run_id, shard, token)) if token is not None else None
-
-    async def _scores(self, run_id: str, shard: int, token: str | None, scored: bool) -> Path | None:
-        return await self._optional(layout.scores_part(run_id, shard, token)) if scored and token is not None else None
-
 
 def _score_nothing() -> None:
     keys = {"index": [0], "id": ["0"]}
@@ -254,32 +218,11 @@ def _read_run(
     run = RunSpec.model_validate_json(path.read_bytes())
     if "evaluation" not in run.stages:
         return run, ()
-    images = SampleImages(files, loop, run.dataset.digest)
+    images = SampleImages(files, loop, run.dataset.media_digest)
     return run, bind_all(run.task.metrics, MetricContext.of(run.task, replace(services, images=images)))
-
-
-def _missing(state: RunState, event: InferenceEnded, shard: int) -> Missing:
-    """Why a sample of the shard has no answer."""
-    if shard in state.left_out:
-        return Missing("withdrawn", "cancelled before it was asked, and left out of the retry")
-    if state.cancel_requested or state.status == "cancelled":
-        return Missing("withdrawn", "cancelled before it was answered")
-    failure = event.failure if isinstance(event, RunInferenceFailed) else state.failure
-    return Missing("failed", failure.message if failure is not None else "no answer was stored")
 
 
 def _score_part(run: RunSpec, metrics: tuple[BoundMetric, ...], samples: Path, part: Path, shard: int) -> bytes:
     wanted = read_samples(samples, run, *run.shard_range(shard))
     answers = from_part(wanted, read_part(part), Missing("failed", "no answer was stored"))
-    return _as_parquet(score_bound(wanted, answers, metrics))
-
-
-def _add_shards(evaluation: RunEvaluation, work: list[StoredShard]) -> list[tuple[int, bytes]]:
-    """Takes in shards; returns the scores that had to be computed, as parquet."""
-    return [(shard, _as_parquet(table)) for shard, table in evaluation.add_shards(work)]
-
-
-def _as_parquet(table: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    table.write_parquet(buffer, compression="zstd")
-    return buffer.getvalue()
+    return as_parquet(score_bound(wanted, answers, metrics))

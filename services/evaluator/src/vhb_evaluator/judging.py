@@ -10,6 +10,7 @@ from vhb_evaluator.metrics.judge.agreement import Agreement
 from vhb_evaluator.metrics.judge.options import JudgeOptions
 from vhb_evaluator.metrics.judge.prompt import PROTOCOL, Case, messages
 from vhb_evaluator.metrics.registry import BoundMetric
+from vhb_shared.contracts.job import ModelEntry
 
 _EXAMPLE = Case("(question)", ("(reference)",), "(answer)")
 
@@ -23,7 +24,7 @@ class JudgesReport:
 
     def __init__(self, metrics: Sequence[BoundMetric]) -> None:
         self._tallies = {
-            bound.label: _Tally(bound.metric.options)
+            bound.label: _Tally(bound.metric.options, bound.metric.context.models)
             for bound in metrics
             if isinstance(bound.metric.options, JudgeOptions)
         }
@@ -42,9 +43,10 @@ class JudgesReport:
 
 
 class _Tally:
-    def __init__(self, options: JudgeOptions) -> None:
+    def __init__(self, options: JudgeOptions, models: Sequence[ModelEntry]) -> None:
         self._options = options
-        self._panel = [{"asked": 0, "failed": 0, "sum": 0.0} for _ in options.panel()]
+        self._judges = options.judges_of(models)
+        self._panel = [{"asked": 0, "failed": 0, "sum": 0.0} for _ in self._judges]
         self._agreement = Agreement()
 
     def add(self, judges: list[dict[str, Any]]) -> None:
@@ -57,11 +59,11 @@ class _Tally:
     def content(self) -> dict[str, Any]:
         options = self._options
         judges: list[dict[str, Any]] = []
-        for judge, seat in zip(options.panel(), self._panel, strict=True):
+        for judge, seat in zip(self._judges, self._panel, strict=True):
             ruled = int(seat["asked"] - seat["failed"])
             judges.append({
-                "model": judge.model, "base_url": judge.base_url, "asked": int(seat["asked"]),
-                "failed": int(seat["failed"]), "mean_score": seat["sum"] / ruled if ruled else None,
+                **judge, "asked": int(seat["asked"]), "failed": int(seat["failed"]),
+                "mean_score": seat["sum"] / ruled if ruled else None,
             })  # fmt: skip
         return {
             "judges": judges,

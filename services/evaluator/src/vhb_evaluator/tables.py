@@ -1,5 +1,6 @@
 """Types of the tables of results, and how they are written: long tables in pieces, so that memory stays flat."""
 
+import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -116,3 +117,10 @@ def write_csv(table: pl.LazyFrame, path: Path) -> Path:
     """Writes a table as CSV (RFC 4180, UTF-8, header); null is an empty field, an empty text is `""`."""
     table.sink_csv(path, line_terminator="\r\n", quote_style="necessary", maintain_order=True, optimizations=_NO_CACHE)
     return path
+
+
+def as_parquet(table: pl.DataFrame) -> bytes:
+    """A small table as parquet in memory."""
+    buffer = io.BytesIO()
+    table.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()

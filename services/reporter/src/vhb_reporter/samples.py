@@ -60,8 +60,8 @@ class SamplePicker:
         scored = any(run.scored for group in groups for run in group.runs)
         by_images: dict[tuple[str, tuple[str, ...]], list[SampleView]] = {}
         for group in groups:
-            digest = group.runs[0].spec.dataset.digest
-            samples = await self._files.samples(digest)
+            dataset = group.runs[0].spec.dataset
+            digest, samples = dataset.media_digest, await self._files.samples(dataset.digest)
             if samples is None:
                 continue
             for images, view in await asyncio.to_thread(self._views, group, samples):

@@ -65,6 +65,24 @@ class Announcer:
         event = announcements.of_job(job, runs or [])
         if event is not None:
             await self._bus.publish(event)
+        if job.asked_by is not None:
+            await self.note_models_answered(job.asked_by)
+
+    async def note_models_answered(self, run_id: str) -> None:
+        """Moves a run on that waits for models, if all they were asked has an outcome by now."""
+        run = await self.run_state(run_id)
+        if run is None or run.stage != "evaluation" or not run.asking:
+            return
+        for job_id in run.asking.values():
+            found = await self._bus.jobs.get(subjects.job_key(job_id), JobState)
+            if found is None or not found[0].ended or await self._runs_past(found[0], _BEFORE_END) is None:
+                return
+        jobs, now = run.asking, time.time()
+        changed = await self._bus.jobs.change(
+            subjects.run_key(run_id), RunState, lambda state: lifecycle.models_answered(state, jobs, now)
+        )
+        if changed is not None:
+            await self.announce_run(changed)
 
     async def _runs_past(self, job: JobState, stages: tuple[RunStage, ...]) -> list[RunState] | None:
         """All runs of a job in its order; None as soon as one is still in one of `stages`. Looks at the last run

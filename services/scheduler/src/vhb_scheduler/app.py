@@ -37,6 +37,7 @@ async def setup(service: Service) -> AsyncIterator[None]:
     subscribe(broker, bus, topology.SCHEDULER_STARTED, events.RunInferenceStarted, handlers.inference_started)
     subscribe(broker, bus, topology.SCHEDULER_SHARD, events.RunShardCompleted, handlers.shard_completed, workers=4)
     subscribe(broker, bus, topology.SCHEDULER_BACKEND_FAILED, events.BackendFailed, handlers.backend_failed)
+    subscribe(broker, bus, topology.SCHEDULER_QUESTIONS, events.RunQuestionsAsked, handlers.questions_asked)
     subscribe(broker, bus, topology.SCHEDULER_EVALUATED, events.RunEvaluationCompleted, handlers.evaluation_completed)
     subscribe(broker, bus, topology.SCHEDULER_EVALUATION_FAILED, events.RunEvaluationFailed, handlers.evaluation_failed)
     subscribe(broker, bus, topology.SCHEDULER_RUN_REPORTED, events.RunReportCompleted, handlers.run_reported)

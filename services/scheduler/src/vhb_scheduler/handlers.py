@@ -24,12 +24,14 @@ from vhb_shared.contracts.events import (
     RunEvaluationCompleted,
     RunEvaluationFailed,
     RunInferenceStarted,
+    RunQuestionsAsked,
     RunReportCompleted,
     RunShardCompleted,
 )
 from vhb_shared.contracts.plan import Plan, RunSpec
 from vhb_shared.contracts.state import BackendDemand, JobState, RunState
 from vhb_shared.errors import Conflict, NotFound, UserError
+from vhb_shared.jobs.questions import question_job, question_job_id
 from vhb_shared.registry.registry import Registry
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
@@ -51,8 +53,13 @@ class SchedulerHandlers:
 
     # -- commands ---------------------------------------------------------------------------------------------------
 
-    async def submit(self, command: SubmitJob) -> None:
-        """Validates, plans and opens a job; goes on where an earlier attempt was interrupted."""
+    async def submit(self, command: SubmitJob, asked_by: str | None = None) -> None:
+        """Validates, plans and opens a job; goes on where an earlier attempt was interrupted.
+
+        Args:
+            command: the job.
+            asked_by: the run whose metrics ask its questions; None for a user's job.
+        """
         known = await self._bus.jobs.get(subjects.job_key(command.job_id), JobState)
         if known is not None and known[0].status != "accepted":
             return
@@ -61,11 +68,11 @@ class SchedulerHandlers:
             try:
                 plan = await make_plan(command, self._store, self._registry)
             except UserError as error:
-                await self._reject(command, error)
+                await self._reject(command, error, asked_by)
                 return
-        await self._open(plan, command.submitted_at)
+        await self._open(plan, command.submitted_at, asked_by)
 
-    async def _reject(self, command: SubmitJob, error: UserError) -> None:
+    async def _reject(self, command: SubmitJob, error: UserError, asked_by: str | None) -> None:
         name = command.job.name if command.job else command.job_id
         problems = error.lines[:MAX_PROBLEMS]
         state = JobState(
@@ -75,12 +82,13 @@ class SchedulerHandlers:
             problems=problems,
             submitted_at=_time(command.submitted_at) or datetime.now(UTC).isoformat(),
             finished_at=datetime.now(UTC).isoformat(),
+            asked_by=asked_by,
         )
         await self._create(subjects.job_key(command.job_id), state)
         await self._bus.publish(JobRejected(job_id=command.job_id, name=name, problems=problems))
         log.info("job_rejected", problems=len(error.problems))
 
-    async def _open(self, plan: Plan, submitted_at: str) -> None:
+    async def _open(self, plan: Plan, submitted_at: str, asked_by: str | None) -> None:
         now = time.time()
         stages = {stage for run in plan.runs for stage in run.stages}
         job = JobState(
@@ -90,6 +98,7 @@ class SchedulerHandlers:
             run_ids=tuple(run.run_id for run in plan.runs),
             stages=tuple(stage for stage in plan.spec.stages if stage in stages),
             submitted_at=_time(submitted_at) or plan.created_at,
+            asked_by=asked_by,
         )
         known = KnownScopes(self._store)
         for run in plan.runs:
@@ -98,7 +107,7 @@ class SchedulerHandlers:
             state = lifecycle.new_run(run, now, looking_up=looking_up, reported_on=shown)
             await self._create(subjects.run_key(run.run_id), state)
         await self._create(subjects.job_key(plan.job_id), job)
-        await self._bus.publish(announcements.job_accepted(plan))
+        await self._bus.publish(announcements.job_accepted(plan, asked_by))
         for run in plan.runs:
             await self._open_run(run)
         await self._bus.jobs.change(
@@ -141,8 +150,14 @@ class SchedulerHandlers:
             run = await self._announcer.run_state(run_id)
             if run is not None and run.cancel_requested:
                 await work.withdraw(self._bus, run)
+                await self._cancel_questions(run)
                 await self._announcer.announce_run(run)
         await self._announcer.announce_job(found[0])
+
+    async def _cancel_questions(self, run: RunState) -> None:
+        """A cancelled run is evaluated without what models have not answered yet."""
+        for job_id in run.asking.values():
+            await self.cancel(CancelJob(job_id=job_id))
 
     async def retry(self, command: RetryJob) -> None:
         """Opens what failed or is missing in an ended job again."""
@@ -221,6 +236,31 @@ class SchedulerHandlers:
             fresh = await self._announcer.run_state(run_id)
             if fresh is not None and fresh.stage == "evaluation":
                 await self._announcer.announce_run(fresh)
+
+    async def questions_asked(self, event: RunQuestionsAsked) -> None:
+        """Makes a job of what each metric of a run asks; the run's evaluation waits for them."""
+        run = await self._announcer.run_state(event.run_id)
+        if run is None or run.stage != "evaluation" or run.round != event.round or run.asking or run.asked:
+            return
+        spec = RunSpec.model_validate_json(await self._store.get(layout.run_spec(event.run_id)))
+        job = await self._bus.jobs.get(subjects.job_key(event.job_id), JobState)
+        jobs: dict[int, str] = {}
+        for questions in event.questions:
+            jobs[questions.metric] = question_job_id(event.run_id, event.round, questions.metric)
+            command = SubmitJob(
+                job_id=jobs[questions.metric],
+                job=question_job(spec, questions, job[0].name if job else event.job_id),
+                submitted_at=datetime.now(UTC).isoformat(),
+            )
+            await self.submit(command, asked_by=event.run_id)
+        await self._bus.jobs.change(
+            subjects.run_key(event.run_id), RunState, lambda state: lifecycle.ask_models(state, jobs, event.round)
+        )
+        # They may have been cancelled or have ended while they were not written down.
+        run = await self._announcer.run_state(event.run_id)
+        if run is not None and run.cancel_requested:
+            await self._cancel_questions(run)
+        await self._announcer.note_models_answered(event.run_id)
 
     async def evaluation_completed(self, event: RunEvaluationCompleted) -> None:
         """A run is scored."""

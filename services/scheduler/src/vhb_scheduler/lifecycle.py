@@ -129,6 +129,24 @@ def complete_evaluation(state: RunState, event: RunEvaluationCompleted, now: flo
     )
 
 
+def ask_models(state: RunState, jobs: dict[int, str], round_: int) -> RunState | None:
+    """Metrics of the run ask models, in jobs of their own; its evaluation waits for them.
+
+    Args:
+        jobs: place of a metric in the task -> the job that asks its questions.
+    """
+    if state.stage != "evaluation" or round_ != state.round or state.asking or state.asked:
+        return None
+    return state.model_copy(update={"asking": jobs})
+
+
+def models_answered(state: RunState, jobs: dict[int, str], now: float) -> RunState | None:
+    """All that was asked of models has an outcome; the run can be evaluated."""
+    if state.stage != "evaluation" or not state.asking or state.asking != jobs:
+        return None
+    return announce_again(state.model_copy(update={"asking": {}, "asked": jobs}), now)
+
+
 def fail_evaluation(state: RunState, failure: Failure, round_: int) -> RunState | None:
     """The answers could not be scored; there is nothing to report on this run but that."""
     if state.stage != "evaluation" or round_ != state.round:
@@ -185,6 +203,8 @@ def retry_run(state: RunState, *, failed_only: bool, now: float) -> RunState | N
             "shard_counts": {shard: counts for shard, counts in state.shard_counts.items() if shard not in wanted},
             "keep": keep,
             "ask_withdrawn": not failed_only,
+            "asking": {},
+            "asked": {},
             "left_out": tuple(sorted(left_out)),
             "attempts": attempts,
             "counts": _counts_of_others(state, wanted) + OutcomeCounts(withdrawn=withdrawn if left_out else 0),

@@ -77,6 +77,8 @@ class Reconciler:
                 await self._look_at_lookup(run)
             elif run.stage == "inference":
                 await self._look_at_shards(run)
+            elif run.stage == "evaluation" and run.asking:
+                await self._announcer.note_models_answered(run.run_id)
             elif run.stage == "evaluation":
                 consumer = topology.EVALUATOR_RUN_FAILED if run.failure else topology.EVALUATOR_RUN
                 await self._look_at_stage(run, consumer)
@@ -180,7 +182,7 @@ class Reconciler:
         await work.demand(self._bus, spec)
 
     async def _look_at_stage(self, run: RunState, consumer: Consumer) -> None:
-        idle = await self._idle(consumer)
+        idle = await self._idle(consumer) and await self._idle(topology.SCHEDULER_QUESTIONS)
         if not self._missing_long(f"{run.stage}:{run.run_id}:{run.round}", frozenset({0} if idle else ())):
             return
         log.warning("run_announced_again", run_id=run.run_id, stage=run.stage)

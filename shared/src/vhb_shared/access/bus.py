@@ -24,7 +24,7 @@ PRODUCERS: dict[Role, tuple[type[events.Event], ...]] = {
         events.RunInferenceStarted, events.RunShardCompleted,
         events.BackendStarting, events.BackendReady, events.BackendFailed, events.BackendStopped,
     ),
-    "evaluator": (events.RunEvaluationCompleted, events.RunEvaluationFailed),
+    "evaluator": (events.RunQuestionsAsked, events.RunEvaluationCompleted, events.RunEvaluationFailed),
     "reporter": (events.RunReportCompleted, events.JobReportCompleted),
     "cli": (events.ComparisonCompleted, events.ComparisonFailed),
 }  # fmt: skip

@@ -58,6 +58,8 @@ KEYS: dict[Role, Keys] = {
             layout.run_file(_ANY, "performance.json"), layout.run_file(_ANY, "telemetry.parquet"),
             layout.reuse_prefix(_ANY) + "*", layout.run_file(_ANY, "judges.json"), _JUDGEMENTS,
             layout.run_file(_ANY, "metric_environments.json"),
+            # Questions to models are a data set.
+            layout.dataset_samples(_ANY), layout.dataset_manifest(_ANY),
         ),
     ),
     "reporter": Keys(

@@ -69,6 +69,8 @@ class JobAccepted(Event):
     runs: tuple[RunSummary, ...]
     """At most `MAX_RUNS`."""
     runs_total: int = 0
+    asked_by: str | None = None
+    """The run whose metrics ask these questions (`run.questions.asked`); None: a user's job."""
 
 
 class JobRejected(Event):
@@ -202,6 +204,25 @@ class RunInferenceFailed(_RunEvent):
     what: ClassVar[str] = "run.inference.failed"
     failure: Failure
     counts: OutcomeCounts
+
+
+class Questions(WireModel):
+    """What one metric of a run wants to know from models."""
+
+    metric: int
+    """Its place among the metrics of the task."""
+    dataset_digest: str
+    """The questions, as a data set in object storage."""
+    samples: int
+    """How many different ones."""
+
+
+class RunQuestionsAsked(_RunEvent):
+    """Metrics of the run ask models about its answers; the scheduler makes a job of each metric's questions, and the
+    run is evaluated when those have ended."""
+
+    what: ClassVar[str] = "run.questions.asked"
+    questions: tuple[Questions, ...]
 
 
 class RunEvaluationCompleted(_RunEvent):
@@ -349,7 +370,7 @@ class ComparisonFailed(_Compared):
 EVENTS: tuple[type[Event], ...] = (
     JobAccepted, JobRejected, JobCompleted, JobFailed, JobCancelled,
     RunAnswersReused, RunInferenceStarted, RunShardCompleted, RunInferenceCompleted, RunInferenceFailed,
-    RunEvaluationCompleted, RunEvaluationFailed, RunReportCompleted,
+    RunQuestionsAsked, RunEvaluationCompleted, RunEvaluationFailed, RunReportCompleted,
     JobEvaluated, JobReportCompleted,
     BackendStarting, BackendReady, BackendFailed, BackendStopped,
     ComparisonCompleted, ComparisonFailed,

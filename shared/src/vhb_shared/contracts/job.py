@@ -111,6 +111,13 @@ class ModelEntry(UserModel):
         return self.model or self.name
 
 
+def _entries(value: Any) -> Any:
+    """A list of entries in which a text stands for the registry's entry of that name."""
+    if isinstance(value, (list, tuple)):
+        return tuple({"name": item} if isinstance(item, str) else item for item in value)
+    return value
+
+
 class MetricGate(UserModel):
     """What an answer must pass to be scored by another metric."""
 
@@ -131,6 +138,9 @@ class MetricSpec(UserModel):
     profile: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     """What only this metric knows (`vhb metrics show NAME`)."""
+    models: tuple[ModelEntry, ...] = Field((), max_length=9)
+    """Models that it asks about the answers, served by the agents like any other: names of registry entries, or entries
+    inline. Only for metrics that ask models, such as `judge`."""
     gate: MetricGate | None = None
     """`structural_fidelity`: an answer that does not validate against the task's schema is scored as an empty one."""
     pass_threshold: float | None = None
@@ -143,6 +153,11 @@ class MetricSpec(UserModel):
     @classmethod
     def _lower(cls, value: str) -> str:
         return value.strip().lower()
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _names_or_entries(cls, value: Any) -> Any:
+        return _entries(value)
 
     @field_validator("gate", mode="before")
     @classmethod
@@ -325,6 +340,4 @@ class JobSpec(UserModel):
     @field_validator("models", "tasks", mode="before")
     @classmethod
     def _names_or_entries(cls, value: Any) -> Any:
-        if isinstance(value, (list, tuple)):
-            return tuple({"name": item} if isinstance(item, str) else item for item in value)
-        return value
+        return _entries(value)

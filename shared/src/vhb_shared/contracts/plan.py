@@ -21,6 +21,13 @@ class DatasetRef(WireModel):
     """Bad rows left out on the user's word (--skip-bad-rows)."""
     box_format: BoxFormat | None = None
     """What the four numbers of `answer_bbox` mean; None: unknown."""
+    shows: str | None = None
+    """The digest of the data set whose images its samples name; None: its own."""
+
+    @property
+    def media_digest(self) -> str:
+        """The data set that its images are stored under."""
+        return self.shows or self.digest
 
 
 class RunSpec(WireModel):

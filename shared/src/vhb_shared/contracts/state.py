@@ -38,6 +38,8 @@ class JobState(WireModel):
     finished_at: str | None = None
     problems: tuple[str, ...] = ()
     artefacts: dict[str, str] = Field(default_factory=dict)
+    asked_by: str | None = None
+    """The run whose metrics ask these questions; None: a user's job."""
 
     @property
     def summed_up(self) -> bool:
@@ -89,6 +91,11 @@ class RunState(WireModel):
     cancel_requested: bool = False
     failure: Failure | None = None
     artefacts: dict[str, str] = Field(default_factory=dict)
+    asking: dict[int, str] = Field(default_factory=dict)
+    """Place of a metric in the task -> the job in which models are asked what it wants to know. The run is evaluated
+    when all of them have ended."""
+    asked: dict[int, str] = Field(default_factory=dict)
+    """The same, of those that have ended in this round."""
 
     @property
     def to_ask(self) -> tuple[int, ...]:

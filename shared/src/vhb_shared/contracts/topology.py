@@ -15,6 +15,7 @@ from vhb_shared.contracts.events import (
     RunInferenceCompleted,
     RunInferenceFailed,
     RunInferenceStarted,
+    RunQuestionsAsked,
     RunReportCompleted,
     RunShardCompleted,
 )
@@ -107,6 +108,7 @@ SCHEDULER_REUSED = _on("scheduler", RunAnswersReused.what)
 SCHEDULER_STARTED = _on("scheduler", RunInferenceStarted.what)
 SCHEDULER_SHARD = _on("scheduler", RunShardCompleted.what)
 SCHEDULER_BACKEND_FAILED = _on("scheduler", BackendFailed.what)
+SCHEDULER_QUESTIONS = _on("scheduler", RunQuestionsAsked.what)
 SCHEDULER_EVALUATED = _on("scheduler", RunEvaluationCompleted.what)
 SCHEDULER_EVALUATION_FAILED = _on("scheduler", RunEvaluationFailed.what)
 SCHEDULER_RUN_REPORTED = _on("scheduler", RunReportCompleted.what)
@@ -131,8 +133,8 @@ SUBSCRIBER = Consumer(stream=EVENTS, durable="subscriber--events", subject=subje
 
 CONSUMERS: tuple[Consumer, ...] = (
     SCHEDULER_SUBMIT, SCHEDULER_CANCEL, SCHEDULER_RETRY, SCHEDULER_REUSED, SCHEDULER_STARTED, SCHEDULER_SHARD,
-    SCHEDULER_BACKEND_FAILED, SCHEDULER_EVALUATED, SCHEDULER_EVALUATION_FAILED, SCHEDULER_RUN_REPORTED,
-    SCHEDULER_JOB_REPORTED, SCHEDULER_ADVISORIES, REUSE, SUBSCRIBER,
+    SCHEDULER_BACKEND_FAILED, SCHEDULER_QUESTIONS, SCHEDULER_EVALUATED, SCHEDULER_EVALUATION_FAILED,
+    SCHEDULER_RUN_REPORTED, SCHEDULER_JOB_REPORTED, SCHEDULER_ADVISORIES, REUSE, SUBSCRIBER,
     EVALUATOR_SHARD, EVALUATOR_RUN, EVALUATOR_RUN_FAILED, REPORTER_RUN, REPORTER_JOB,
 )  # fmt: skip
 

@@ -7,10 +7,10 @@ _CACHE_KIB = 8 * 1024
 
 
 class Distinct:
-    """A set of texts in a file that nobody else uses and that is worth nothing afterwards. For one thread."""
+    """A set of texts in a file that nobody else uses and that is worth nothing afterwards. For one thread at a time."""
 
     def __init__(self, file: Path) -> None:
-        self._database = sqlite3.connect(file, isolation_level=None)
+        self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         for setting in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_CACHE_KIB}", "locking_mode=EXCLUSIVE"):
             self._database.execute(f"PRAGMA {setting}")
         self._database.execute("CREATE TABLE names (name TEXT PRIMARY KEY) WITHOUT ROWID")

@@ -134,9 +134,13 @@ class _Bundle:
         return task.model_copy(update=changes)
 
     async def _metric(self, metric: MetricSpec) -> MetricSpec:
-        if metric.entry is None:
-            return metric
-        return metric.model_copy(update={"entry": await bundled_entry(metric.entry, self._base, self._store)})
+        changes: dict[str, Any] = {}
+        if metric.models:
+            resolve = self._registry.resolve_model
+            changes["models"] = tuple([await asyncio.to_thread(resolve, model) for model in metric.models])
+        if metric.entry is not None:
+            changes["entry"] = await bundled_entry(metric.entry, self._base, self._store)
+        return metric.model_copy(update=changes) if changes else metric
 
     async def _prompts(self, prompts: str | PromptSet, field: str, task: TaskEntry) -> PromptSet:
         if isinstance(prompts, str):

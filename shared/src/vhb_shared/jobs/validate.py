@@ -161,6 +161,22 @@ class _Checks:
             return
         for field, problem in task_problems(task):
             self._say((*loc, *field), problem)
+        self._asked_models(task, loc)
+
+    def _asked_models(self, task: TaskEntry, loc: Loc) -> None:
+        """Models that metrics ask: each as those of the job, and one name for one model."""
+        known: dict[str, ModelEntry] = {}
+        for number, metric in enumerate(task.metrics):
+            place: Loc = (*loc, "metrics", number, "models")
+            for name, positions in duplicates([model.name for model in metric.models]).items():
+                self._say((*place, positions[1]), f"model {name!r} is listed {len(positions)} times: keep one.")
+            for position, model in enumerate(metric.models):
+                self._model(model, (*place, position), asked=True)
+                if known.setdefault(model.name, model) != model:
+                    self._say(
+                        (*place, position),
+                        f"task {task.name!r}: metrics ask two different models named {model.name!r}: rename one.",
+                    )
 
     def _prompt_sets(self, entry: TaskEntry, loc: Loc, tasks: Sequence[str], runs: Sequence[MeantRun]) -> None:
         try:

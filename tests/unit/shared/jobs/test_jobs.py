@@ -123,7 +123,7 @@ TASK = {"name": "t", "dataset": "./docs"}
             {"tasks": [TASK | {"metrics": [{"name": "structural_fidelity", "options": {"schema": {"type": 5}}}]}]},
             "is not a JSON Schema: at type",
         ),
-        ({"tasks": [TASK | {"metrics": ["judge"]}]}, "say who judges: `model` and `base_url`"),
+        ({"tasks": [TASK | {"metrics": ["judge"]}]}, "say who judges: `models` that agents serve"),
         (
             {"tasks": [TASK | {"metrics": [{"name": "cer", "normalisation": "tekst"}]}]},
             "task 't': unknown normalisation",

@@ -77,6 +77,8 @@ class Metric(ABC):
     extremes: ClassVar[tuple[float, float] | None] = None
     """Worst and best value that a failed sample could have had, for metrics that need no answer to know them.
     None: they are the scores of `worst_answers` and `best_answers`."""
+    asks_models: ClassVar[bool] = False
+    """Whether a job may give it `models:`, to be asked through `context.asked`."""
     gates: ClassVar[bool] = False
     """Whether it may stand under `gate:` of another metric: 1 lets an answer pass, 0 empties it."""
 

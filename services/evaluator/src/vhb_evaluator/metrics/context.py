@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from vhb_shared.contracts.job import TaskEntry
+from vhb_shared.contracts.job import ModelEntry, TaskEntry
 from vhb_shared.contracts.metric_entry import MetricEntry
+from vhb_shared.datasets.questions import ModelQuestion
 
 
 class Judgements(Protocol):
@@ -72,6 +73,34 @@ class Images(Protocol):
         ...
 
 
+class ModelReply(NamedTuple):
+    """What a model said to one question."""
+
+    text: str | None
+    """Its words."""
+    failure: str | None = None
+    """Why there are none; through no fault of the answer that is scored."""
+
+
+class AskedModels(Protocol):
+    """Puts questions to the models of a metric (`models:` of a job's metric), which agents serve. Blocks; used from
+    worker threads.
+
+    A run is scored twice: the first time questions are only noted, and what the metric makes of the replies is thrown
+    away; then the models are asked, all questions at once; the second time their replies are there. So a metric must
+    ask for the same things both times, and cannot let one question depend on another's reply.
+    """
+
+    def replies(self, metric: str, questions: Sequence[ModelQuestion]) -> list[tuple[ModelReply, ...]]:
+        """One reply of each model, in the order of `MetricContext.models`, for each question.
+
+        Args:
+            metric: the metric's label.
+            questions: what is asked.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class MetricContext:
     """Set by the registry on every metric it makes."""
@@ -86,6 +115,12 @@ class MetricContext:
     """None where there are none to be had (while a job is validated)."""
     workers: Workers | None = None
     """None where no process may be started (while a job is validated)."""
+    label: str = ""
+    """The metric's own."""
+    models: tuple[ModelEntry, ...] = ()
+    """Those that this metric asks through `asked`."""
+    asked: AskedModels | None = None
+    """None where nobody is asked (while a job is validated, or after it was cancelled)."""
 
     @classmethod
     def of(cls, task: TaskEntry | None, services: "MetricContext | None" = None) -> "MetricContext":

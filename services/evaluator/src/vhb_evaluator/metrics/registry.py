@@ -8,17 +8,19 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from copy import copy
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from vhb_evaluator import normalisation
 from vhb_evaluator.metrics.base import Metric, MetricOptions
-from vhb_evaluator.metrics.context import MetricContext
+from vhb_evaluator.metrics.context import AskedModels, MetricContext
 from vhb_evaluator.metrics.declared import declared_entry
 from vhb_evaluator.metrics.isolated import isolated_class
 from vhb_shared.contracts.job import MetricSpec, TaskEntry
-from vhb_shared.contracts.metric_label import EPOCH_SD
+from vhb_shared.contracts.metric_label import EPOCH_SD, MODELS
 from vhb_shared.errors import UserError
 from vhb_shared.registry.plugins import load_plugin, plugin, plugin_names
 
@@ -44,6 +46,19 @@ class BoundMetric(NamedTuple):
     """Answers that it scores 0 are scored as empty ones."""
     pass_threshold: float | None = None
     """From which value on an answer counts as right for pass@k."""
+    place: int = 0
+    """Among the metrics of its task."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks models that agents serve."""
+        return bool(self.metric.context.models)
+
+    def asking(self, asked: AskedModels | None) -> "BoundMetric":
+        """The same metric, whose questions go there."""
+        metric = copy(self.metric)
+        metric.context = replace(metric.context, asked=asked)
+        return self._replace(metric=metric)
 
 
 def metric_names() -> tuple[str, ...]:
@@ -112,21 +127,24 @@ def bind(spec: MetricSpec, context: MetricContext | None = None) -> BoundMetric:
         label += f"[{spec.profile}]"
     if chosen != own:
         label += f"@{chosen}"
-    if spec.options:
-        label += _json(spec.options) if found.composite else _shown(spec.options)
+    if spec.models and not found.asks_models:
+        raise UserError(f"metric {found.name!r} asks no models: leave its `models` out")
+    options = {**spec.options, MODELS: [model.name for model in spec.models]} if spec.models else spec.options
+    if options:
+        label += _json(options) if found.composite else _shown(options)
     gate = None
     if spec.gate is not None:
         label += f"(gate={spec.gate.name}{_shown(spec.gate.options) if spec.gate.options else ''})"
         gate = bind(MetricSpec(name=spec.gate.name, options=spec.gate.options), context).metric
         if not gate.gates:
             raise UserError(f"metric {spec.gate.name!r} cannot be a gate: use structural_fidelity")
-    options = _options(found, spec)
+    chosen_options = _options(found, spec)
     try:
-        metric = found(spec.profile, options) if options else found(spec.profile)
+        metric = found(spec.profile, chosen_options) if chosen_options else found(spec.profile)
         metric.normalised_by = chosen
     except Exception as error:
         raise UserError(f"metric {label!r} cannot be made: {type(error).__name__}: {error}") from error
-    metric.context = context or MetricContext()
+    metric.context = replace(context or MetricContext(), label=label, models=spec.models)
     metric.check()
     return BoundMetric(metric, label, chosen, gate, spec.pass_threshold)
 
@@ -167,7 +185,8 @@ def bind_all(specs: tuple[MetricSpec, ...], context: MetricContext | None = None
     Raises:
         UserError: as `bind`.
     """
-    return tuple({bound.label: bound for bound in (bind(spec, context) for spec in specs)}.values())
+    bound = (bind(spec, context)._replace(place=place) for place, spec in enumerate(specs))
+    return tuple({each.label: each for each in bound}.values())
 
 
 def class_from_label(label: str) -> type[Metric]:

@@ -196,7 +196,9 @@ class ShardRunner:
             )
             missing = [question for question in questions if question.index not in answers]
             backlog.unasked = len(missing)
-            fetching = asyncio.create_task(self._prefetch.run(run.dataset.digest, missing, lambda: backlog.unasked))
+            fetching = asyncio.create_task(
+                self._prefetch.run(run.dataset.media_digest, missing, lambda: backlog.unasked)
+            )
             try:
                 async with progress.shown(answers):
                     await workers.answer_all(missing)

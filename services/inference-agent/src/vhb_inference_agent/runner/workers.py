@@ -114,8 +114,8 @@ class Workers:
         return answer
 
     async def _body(self, question: Question) -> bytes:
-        digest = self._run.dataset.digest
-        shown = [(digest, question.images), *((self._turns_digest or digest, turn.images) for turn in question.turns)]
+        turns, shows = self._turns_digest or "", self._run.dataset.media_digest
+        shown = [(shows, question.images), *((turns, turn.images) for turn in question.turns)]
 
         async def encode() -> list[list[bytes]]:
             return [[await self._images.data_url(where, name) for name in names] for where, names in shown]

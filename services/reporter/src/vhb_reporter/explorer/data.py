@@ -175,7 +175,7 @@ def _shared(
     columns.add(f"{start}-index", window["index"].to_list())
     columns.add(f"{start}-classes", comparison.classes.codes(frame["doc_class"].to_list()))
     columns.add(f"{start}-types", comparison.types.codes(frame["question_type"].to_list()))
-    digest = comparison.group.runs[0].spec.dataset.digest
+    digest = comparison.group.runs[0].spec.dataset.media_digest
     for position in range(0, window.height, CHUNK):
         part = frame.slice(position, CHUNK)
         content = {

@@ -33,7 +33,7 @@ async def publish_samples(store: ObjectStore, job_id: str, gathered: Gathered, i
     shown = await asyncio.to_thread(comparisons, report.groups, report.runs, gathered.tables, samples)
     # What the report itself shows, people look at first.
     first = [
-        (card.samples[0].group.runs[0].spec.dataset.digest, image.name)
+        (card.samples[0].group.runs[0].spec.dataset.media_digest, image.name)
         for card in report.cards
         for image in card.images
     ]

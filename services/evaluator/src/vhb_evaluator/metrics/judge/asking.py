@@ -25,7 +25,8 @@ MAX_IMAGE_BYTES = 20 << 20
 _WITH_IMAGES_AT_ONCE = 8
 """Requests in flight that carry images: together they are what bounds the memory."""
 _LONGEST = 300
-_MAX_REPLY = 20_000
+MAX_REPLY = 20_000
+"""Characters of a judge's words that are kept."""
 _NO_KEY = "none"
 
 
@@ -145,7 +146,7 @@ async def _ask_one(question: Question, options: JudgeOptions, line: _Line, image
                 temperature=0,
                 max_tokens=options.max_tokens,
             )
-        raw = line.redactor.clean(whole_text(completion.choices[0].message.content or ""))[:_MAX_REPLY]
+        raw = line.redactor.clean(whole_text(completion.choices[0].message.content or ""))[:MAX_REPLY]
     except (OpenAIError, TimeoutError) as error:
         line.failures += 1
         line.last = line.redactor.clean(_described(error))[:_LONGEST]

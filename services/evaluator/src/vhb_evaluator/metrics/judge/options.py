@@ -1,11 +1,12 @@
 """What a job says about its judges."""
 
-from typing import Self
+from collections.abc import Sequence
+from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from vhb_evaluator.metrics.base import MetricOptions
-from vhb_shared.contracts.job import EnvironmentVariable
+from vhb_shared.contracts.job import EnvironmentVariable, ModelEntry
 
 DEFAULT_RUBRIC = (
     "Judge whether the answer is correct: whether it says the same as the reference, or, without a reference, answers "
@@ -33,7 +34,8 @@ class JudgeModel(MetricOptions):
 
 
 class JudgeOptions(MetricOptions):
-    """What a job may set: one judge with `model` and `base_url`, or several under `judges`."""
+    """What a job may set: one judge at an address with `model` and `base_url`, or several under `judges`. Judges that
+    agents serve stand under `models` of the metric, and have their limits in their entries."""
 
     model: str | None = None
     base_url: str | None = None
@@ -60,17 +62,35 @@ class JudgeOptions(MetricOptions):
     def _consistent(self) -> Self:
         if self.judges and (self.model or self.base_url or self.api_key_env):
             raise ValueError("name one judge with `model` and `base_url`, or several under `judges`, not both")
-        if not self.judges and not (self.model and self.base_url):
-            raise ValueError("say who judges: `model` and `base_url`, or a list of `judges`")
+        if bool(self.model) != bool(self.base_url) or (self.api_key_env and not self.model):
+            raise ValueError("say who judges with both `model` and `base_url`")
         if self.highest <= self.lowest:
             raise ValueError("`highest` must be above `lowest`")
         if self.prompt is not None and "{answer}" not in self.prompt:
             raise ValueError("`prompt` must hold {answer}")
-        self.panel()  # raises what is wrong with the one judge
+        self.at_addresses()  # raises what is wrong with the one judge
         return self
 
-    def panel(self) -> tuple[JudgeModel, ...]:
-        """Everybody who judges."""
-        if self.judges:
+    def at_addresses(self) -> tuple[JudgeModel, ...]:
+        """The judges that the evaluator asks itself."""
+        if self.judges or self.model is None:
             return self.judges
-        return (JudgeModel(model=self.model or "", base_url=self.base_url or "", api_key_env=self.api_key_env),)
+        return (JudgeModel(model=self.model, base_url=self.base_url or "", api_key_env=self.api_key_env),)
+
+    def judges_of(self, models: Sequence[ModelEntry]) -> list[dict[str, Any]]:
+        """Who judges, in the order in which `detail` of a score has them: the name, and where the model is reached.
+
+        Args:
+            models: those that agents serve; none where judges are asked at addresses.
+        """
+        if models:
+            return [
+                {"model": model.name, "backend": model.backend, "served_model": model.served_model} for model in models
+            ]
+        return [{"model": judge.model, "base_url": judge.base_url} for judge in self.at_addresses()]
+
+
+OF_ADDRESSES = frozenset(
+    ("model", "base_url", "api_key_env", "judges", "max_tokens", "concurrency", "timeout_s", "attempts")
+)
+"""Options that mean nothing to judges whom agents serve."""
