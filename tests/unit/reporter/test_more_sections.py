@@ -11,6 +11,7 @@ from vhb_reporter import per_sample
 from vhb_reporter.measures import Confusion, FieldCount
 from vhb_reporter.sections.tradeoffs import pareto
 from vhb_shared.contracts.job import ModelEntry, TaskEntry
+from vhb_shared.contracts.judges import Agreement, JudgeTally, Panel, Panels
 from vhb_shared.contracts.performance import Distribution
 from vhb_shared.store import layout
 
@@ -245,3 +246,42 @@ async def test_tasks_of_other_names_have_no_curves(world: Any) -> None:
         task = TaskEntry(name=name, dataset="./pages", metrics=("cer",))
         await world.answer(world.plan_run("small", task), GOOD, [0.1] * 8)
     assert 'id="robustness"' not in (await world.job())["report.html"]
+
+
+# --- judges ---
+
+
+def panel(*judges: tuple[str, int, float | None], alpha: float | None = None, said: str = "Judge.") -> Panel:
+    return Panel(
+        judges=tuple(JudgeTally(model=name, asked=8, failed=failed, mean_score=mean) for name, failed, mean in judges),
+        scale=(1, 5),
+        agreement=Agreement(krippendorff_alpha_interval=alpha, samples=7),
+        images=False,
+        protocol="p",
+        prompt=({"role": "system", "content": said},),
+    )
+
+
+async def test_judges_failures_and_agreement_are_shown(world: Any) -> None:
+    await world.dataset()
+    run = world.plan_run("small")
+    await world.answer(run, GOOD, [0.2] * 8)
+    hostile = "\n".join(HOSTILE)
+    panels = {"judge": panel(("jack", 0, 4.25), (hostile, 1, None), alpha=0.5, said=hostile)}
+    await world.store.put(layout.run_file(run.run_id, "judges.json"), Panels.dump_json(panels))
+    other = world.plan_run("large")
+    await world.answer(other, GOOD, [0.2] * 8)
+    files = await world.job()
+    part = section(files["report.html"], "judges")
+    assert "jack 8 0 4.25 1 … 5 0.50" in plain(part)
+    assert 'class="n alarm">1<' in part and part.count("<tr>") == 3
+    assert_inert(files["report.html"])
+    assert "| small\\_\\_read | judge | jack | 8 | 0 | 4.25 | 1 … 5 | 0.50 |" in files["report.md"]
+
+
+async def test_without_judges_or_with_a_file_of_something_else_there_is_no_such_section(world: Any) -> None:
+    await world.dataset()
+    run = world.plan_run("small")
+    await world.answer(run, GOOD, [0.2] * 8)
+    await world.store.put(layout.run_file(run.run_id, "judges.json"), b'{"judge": [1]}')
+    assert 'id="judges"' not in (await world.job())["report.html"]

@@ -21,6 +21,7 @@ from vhb_evaluator.replicates import replicates
 from vhb_evaluator.scoring import SAMPLE_FIELDS, score_bound
 from vhb_evaluator.tables import ANSWER_SCHEMA, SCORE_SCHEMA, Spool, typed, write_csv, write_parquet
 from vhb_evaluator.usage import gather, read_usage
+from vhb_shared.contracts.judges import Panels
 from vhb_shared.contracts.metric_label import tabled
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.results import ANSWERS_CSV_COLUMNS, MetricValue, OutcomeCounts
@@ -208,7 +209,7 @@ class RunEvaluation:
         judges = self._judges.content()
         if judges is not None:
             files["judges.json"] = self._folder / "judges.json"
-            files["judges.json"].write_text(json.dumps(judges, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+            files["judges.json"].write_bytes(Panels.dump_json(judges, indent=1, exclude_defaults=True) + b"\n")
         places = metric_environments(self._metrics)
         if places:
             files["metric_environments.json"] = self._folder / "metric_environments.json"

@@ -11,6 +11,8 @@ from vhb_evaluator.metrics.judge.options import JudgeOptions
 from vhb_evaluator.metrics.judge.prompt import PROTOCOL, Case, messages
 from vhb_evaluator.metrics.registry import BoundMetric
 from vhb_shared.contracts.job import ModelEntry
+from vhb_shared.contracts.judges import Agreement as AgreementFigures
+from vhb_shared.contracts.judges import JudgeTally, Panel
 
 _EXAMPLE = Case("(question)", ("(reference)",), "(answer)")
 
@@ -37,7 +39,7 @@ class JudgesReport:
                 if judges is not None:  # else the answer was stopped by a gate
                     tally.add(judges)
 
-    def content(self) -> dict[str, Any] | None:
+    def content(self) -> dict[str, Panel] | None:
         """The file's content, by the metric's label; None where nobody judged."""
         return {label: tally.content() for label, tally in self._tallies.items()} or None
 
@@ -56,23 +58,21 @@ class _Tally:
             seat["sum"] += said.get("score", 0.0)
         self._agreement.add([said["score"] for said in judges if "score" in said])
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> Panel:
         options = self._options
-        judges: list[dict[str, Any]] = []
+        judges = []
         for judge, seat in zip(self._judges, self._panel, strict=True):
             ruled = int(seat["asked"] - seat["failed"])
-            judges.append({
-                **judge, "asked": int(seat["asked"]), "failed": int(seat["failed"]),
-                "mean_score": seat["sum"] / ruled if ruled else None,
-            })  # fmt: skip
-        return {
-            "judges": judges,
-            "scale": [options.lowest, options.highest],
-            "agreement": {
-                "krippendorff_alpha_interval": self._agreement.alpha(),
-                "samples": self._agreement.units,
-            },
-            "images": options.images,
-            "protocol": PROTOCOL,
-            "prompt": messages(_EXAMPLE._replace(images=("(image)",)) if options.images else _EXAMPLE, options),
-        }
+            mean = seat["sum"] / ruled if ruled else None
+            judges.append(JudgeTally(**judge, asked=int(seat["asked"]), failed=int(seat["failed"]), mean_score=mean))
+        shown = _EXAMPLE._replace(images=("(image)",)) if options.images else _EXAMPLE
+        return Panel(
+            judges=tuple(judges),
+            scale=(options.lowest, options.highest),
+            agreement=AgreementFigures(
+                krippendorff_alpha_interval=self._agreement.alpha(), samples=self._agreement.units
+            ),
+            images=options.images,
+            protocol=PROTOCOL,
+            prompt=tuple(messages(shown, options)),
+        )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
+from pydantic import ValidationError
 
 from vhb_reporter import exports, per_sample, results
 from vhb_reporter.differences import against_best
@@ -20,6 +21,7 @@ from vhb_reporter.model import Report, RunStatus, RunView
 from vhb_reporter.samples import SamplePicker, Tables
 from vhb_reporter.variants import compared_groups
 from vhb_shared.contracts.job import ReportLanguage
+from vhb_shared.contracts.judges import Panel, Panels
 from vhb_shared.contracts.performance import Performance
 from vhb_shared.contracts.plan import Plan, RunSpec
 from vhb_shared.contracts.results import OutcomeCounts, Reused
@@ -60,7 +62,7 @@ class Gathered:
 
 _RESULTS = (
     "answers.parquet", "scores.parquet", "replicates.parquet", "metrics.csv", "environment.json",
-    "metric_environments.json", "performance.json",
+    "metric_environments.json", "performance.json", "judges.json",
 )  # fmt: skip
 
 
@@ -155,7 +157,7 @@ class Gatherer:
 
     async def _read(self, spec: RunSpec, files: ReportFiles) -> _Read:
         source = spec.results_run_id
-        answers, scores, replicates, metrics_csv, environment, of_metrics, performance = await asyncio.gather(
+        answers, scores, replicates, metrics_csv, environment, of_metrics, performance, judges = await asyncio.gather(
             *(files.result(source, name) for name in _RESULTS)
         )
         state = await self._state(spec.run_id)
@@ -163,7 +165,7 @@ class Gatherer:
         shown = state if source == spec.run_id else await self._state(source)
         tables = Tables(answers, scores, replicates)
         return await asyncio.to_thread(
-            _view, spec, tables, metrics_csv, environment, of_metrics, performance, state, shown
+            _view, spec, tables, metrics_csv, environment, of_metrics, performance, judges, state, shown
         )
 
     async def _state(self, run_id: str) -> RunState | None:
@@ -180,6 +182,7 @@ def _view(
     environment: Path | None,
     of_metrics: Path | None,
     performance: Path | None,
+    judges: Path | None,
     state: RunState | None,
     shown: RunState | None,
 ) -> _Read:
@@ -205,6 +208,7 @@ def _view(
         failures=results.read_failures(answers, FAILURES_SHOWN) if answers and counts.not_answered else (),
         environment={**_environment(environment), **_of_metrics(of_metrics)},
         performance=_performance(performance),
+        panels=_panels(judges),
     )
     composite = {value.metric: value.composite for value in (shown.metrics if shown else ())}
     return _Read(view, tables, metrics, directions, composite)
@@ -216,6 +220,15 @@ def _status(state: RunState | None, has_answers: bool) -> RunStatus:
     if has_answers:
         return "completed"
     return "failed" if state is not None and state.failure is not None else "incomplete"
+
+
+def _panels(path: Path | None) -> Mapping[str, Panel]:
+    if path is None:
+        return {}
+    try:
+        return Panels.validate_json(path.read_bytes())
+    except ValidationError:
+        return {}  # of an earlier version
 
 
 def _environment(path: Path | None) -> Mapping[str, object]:

@@ -7,6 +7,7 @@ from typing import Literal
 from vhb_reporter.measures import Confusion, FailedSample, FieldCount, MetricRow, Spread, Timings
 from vhb_shared.contracts.comparison import Difference
 from vhb_shared.contracts.job import ReportLanguage
+from vhb_shared.contracts.judges import Panel
 from vhb_shared.contracts.performance import Performance
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.results import OutcomeCounts, Reused
@@ -42,6 +43,8 @@ class RunView:
     """How fast it was answered and what it cost; None where it was not asked by us, or before that was measured."""
     failures: tuple[FailedSample, ...] = ()
     """The first few; `counts` says how many there are."""
+    panels: Mapping[str, Panel] = field(default_factory=dict)
+    """Who judged it, by metric."""
     environment: Mapping[str, object] = field(default_factory=dict)
     spreads: Mapping[str, Spread] = field(default_factory=dict)
     """By metric, like the next two."""

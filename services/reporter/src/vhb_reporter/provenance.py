@@ -134,6 +134,8 @@ def metric_settings(spec: MetricSpec) -> str:
     """A metric as the job asks for it: `f1_macro, text-lower, classes: ["a", "b"], gate: structural_fidelity`."""
     said = [spec.name, *(each for each in (spec.normalisation, spec.profile) if each)]
     facts = _flat(spec.options)
+    if spec.models:
+        facts.append(("models", ", ".join(model.name for model in spec.models)))
     if spec.gate is not None:
         facts += [("gate", spec.gate.name), *_flat(spec.gate.options, "gate.")]
     if spec.pass_threshold is not None:
