@@ -10,7 +10,8 @@ from pathlib import Path
 from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.datasets.base import BadRow, Sample
 from vhb_shared.datasets.describe import Description, describe
-from vhb_shared.datasets.images import ImageProblem, check_image
+from vhb_shared.datasets.image_problem import ImageProblem
+from vhb_shared.datasets.images import check_image
 from vhb_shared.datasets.pin import PINNED, load_manifest, scan_located
 from vhb_shared.datasets.records import SAMPLE_SCHEMA, write_parquet
 from vhb_shared.datasets.sources.base import OnBytes

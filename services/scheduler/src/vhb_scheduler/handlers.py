@@ -7,18 +7,15 @@ that changed it: a process that dies between the two is made good by the message
 import time
 from datetime import UTC, datetime
 
-import structlog
-
-from vhb_scheduler import announcements, lifecycle, work
+from vhb_scheduler import lifecycle, work
 from vhb_scheduler.announcer import Announcer
-from vhb_scheduler.planning import load_plan, make_plan
-from vhb_scheduler.scopes import KnownScopes
+from vhb_scheduler.opening import JobOpener
+from vhb_scheduler.planning import load_plan
 from vhb_shared.bus.client import Bus
 from vhb_shared.contracts import subjects
 from vhb_shared.contracts.commands import CancelJob, RetryJob, SubmitJob
 from vhb_shared.contracts.events import (
     BackendFailed,
-    JobRejected,
     JobReportCompleted,
     RunAnswersReused,
     RunEvaluationCompleted,
@@ -28,18 +25,13 @@ from vhb_shared.contracts.events import (
     RunReportCompleted,
     RunShardCompleted,
 )
-from vhb_shared.contracts.plan import Plan, RunSpec
+from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.state import BackendDemand, JobState, RunState
-from vhb_shared.errors import Conflict, NotFound, UserError
+from vhb_shared.errors import NotFound
 from vhb_shared.jobs.questions import question_job, question_job_id
 from vhb_shared.registry.registry import Registry
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
-
-log = structlog.get_logger(__name__)
-
-MAX_PROBLEMS = 50
-"""Mistakes listed in a rejection."""
 
 
 class SchedulerHandlers:
@@ -49,85 +41,13 @@ class SchedulerHandlers:
         self._bus = bus
         self._announcer = announcer
         self._store = store
-        self._registry = registry
+        self._opener = JobOpener(bus, store, registry, announcer)
 
     # -- commands ---------------------------------------------------------------------------------------------------
 
-    async def submit(self, command: SubmitJob, asked_by: str | None = None) -> None:
-        """Validates, plans and opens a job; goes on where an earlier attempt was interrupted.
-
-        Args:
-            command: the job.
-            asked_by: the run whose metrics ask its questions; None for a user's job.
-        """
-        known = await self._bus.jobs.get(subjects.job_key(command.job_id), JobState)
-        if known is not None and known[0].status != "accepted":
-            return
-        plan = await load_plan(command.job_id, self._store)
-        if plan is None:
-            try:
-                plan = await make_plan(command, self._store, self._registry)
-            except UserError as error:
-                await self._reject(command, error, asked_by)
-                return
-        await self._open(plan, command.submitted_at, asked_by)
-
-    async def _reject(self, command: SubmitJob, error: UserError, asked_by: str | None) -> None:
-        name = command.job.name if command.job else command.job_id
-        problems = error.lines[:MAX_PROBLEMS]
-        state = JobState(
-            job_id=command.job_id,
-            name=name,
-            status="rejected",
-            problems=problems,
-            submitted_at=_time(command.submitted_at) or datetime.now(UTC).isoformat(),
-            finished_at=datetime.now(UTC).isoformat(),
-            asked_by=asked_by,
-        )
-        await self._create(subjects.job_key(command.job_id), state)
-        await self._bus.publish(JobRejected(job_id=command.job_id, name=name, problems=problems))
-        log.info("job_rejected", problems=len(error.problems))
-
-    async def _open(self, plan: Plan, submitted_at: str, asked_by: str | None) -> None:
-        now = time.time()
-        stages = {stage for run in plan.runs for stage in run.stages}
-        job = JobState(
-            job_id=plan.job_id,
-            name=plan.spec.name,
-            status="accepted",
-            run_ids=tuple(run.run_id for run in plan.runs),
-            stages=tuple(stage for stage in plan.spec.stages if stage in stages),
-            submitted_at=_time(submitted_at) or plan.created_at,
-            asked_by=asked_by,
-        )
-        known = KnownScopes(self._store)
-        for run in plan.runs:
-            looking_up = run.reuse and await known.some(run.model)
-            shown = await self._announcer.run_state(run.results_run_id) if run.results_run_id != run.run_id else None
-            state = lifecycle.new_run(run, now, looking_up=looking_up, reported_on=shown)
-            await self._create(subjects.run_key(run.run_id), state)
-        await self._create(subjects.job_key(plan.job_id), job)
-        await self._bus.publish(announcements.job_accepted(plan, asked_by))
-        for run in plan.runs:
-            await self._open_run(run)
-        await self._bus.jobs.change(
-            subjects.job_key(plan.job_id),
-            JobState,
-            lambda state: state.model_copy(update={"status": "running"}) if state.status == "accepted" else None,
-        )
-        log.info("job_opened", runs=len(plan.runs), samples=sum(run.samples for run in plan.runs))
-        await self._announcer.advance_job(plan.job_id)
-
-    async def _open_run(self, run: RunSpec) -> None:
-        found = await self._bus.jobs.get(subjects.run_key(run.run_id), RunState)
-        if found is None:
-            return
-        state = found[0]
-        if state.stage == "inference" and state.looking_up:
-            await work.look_up(self._bus, state)
-        elif state.stage == "inference":
-            await work.open_inference(self._bus, run, state)
-        await self._announcer.announce_run(state)
+    async def submit(self, command: SubmitJob) -> None:
+        """Validates, plans and opens a job; goes on where an earlier attempt was interrupted."""
+        await self._opener.submit(command)
 
     async def cancel(self, command: CancelJob) -> None:
         """Stops a job: no more answers are asked for; what is there is collected."""
@@ -180,7 +100,7 @@ class SchedulerHandlers:
             await self._bus.jobs.change(subjects.job_key(command.job_id), JobState, _reopen)
         plan = await load_plan(command.job_id, self._store)
         for run_spec in plan.runs if plan else ():
-            await self._open_run(run_spec)
+            await self._opener.open_run(run_spec)
 
     # -- events -----------------------------------------------------------------------------------------------------
 
@@ -252,7 +172,7 @@ class SchedulerHandlers:
                 job=question_job(spec, questions, job[0].name if job else event.job_id),
                 submitted_at=datetime.now(UTC).isoformat(),
             )
-            await self.submit(command, asked_by=event.run_id)
+            await self._opener.submit(command, asked_by=event.run_id)
         await self._bus.jobs.change(
             subjects.run_key(event.run_id), RunState, lambda state: lifecycle.ask_models(state, jobs, event.round)
         )
@@ -291,21 +211,6 @@ class SchedulerHandlers:
             subjects.job_key(event.job_id), JobState, lambda job: lifecycle.job_reported(job, event)
         )
         await self._announcer.advance_job(event.job_id)
-
-    async def _create(self, key: str, value: JobState | RunState) -> None:
-        try:
-            await self._bus.jobs.create(key, value)
-        except Conflict:
-            return  # an earlier delivery, or the other scheduler
-
-
-def _time(said: str) -> str | None:
-    """A time that a submission says, where it is one: anybody may publish one."""
-    try:
-        known = datetime.fromisoformat(said)
-    except ValueError:
-        return None
-    return known.isoformat() if known.tzinfo is not None else None
 
 
 def _reopen(job: JobState) -> JobState | None:

@@ -9,7 +9,8 @@ from natsort import natsorted, ns
 from vhb_shared.datasets.annotation import read_annotation
 from vhb_shared.datasets.base import BadRow, DatasetReader, Origin, PageOptions, Sample
 from vhb_shared.datasets.folder import ANNOTATION
-from vhb_shared.datasets.images import IMAGE_SUFFIXES, ImageProblem
+from vhb_shared.datasets.image_problem import ImageProblem
+from vhb_shared.datasets.images import IMAGE_SUFFIXES
 from vhb_shared.datasets.pages import PDF_SUFFIX, images_at
 from vhb_shared.errors import UserError
 

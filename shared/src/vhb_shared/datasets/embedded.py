@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from vhb_shared.datasets.base import ImageSource
-from vhb_shared.datasets.images import MAX_BYTES, ImageProblem
+from vhb_shared.datasets.image_problem import MAX_BYTES, ImageProblem
 from vhb_shared.datasets.pages import images_at
 
 _LONGEST_PATH = 4096

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from vhb_shared.datasets.annotation import read_annotation
 from vhb_shared.datasets.base import BadRow, DatasetReader, Origin, PageOptions, Sample
-from vhb_shared.datasets.images import IMAGE_SUFFIXES, ImageProblem
+from vhb_shared.datasets.image_problem import ImageProblem
+from vhb_shared.datasets.images import IMAGE_SUFFIXES
 from vhb_shared.datasets.pages import PDF_SUFFIX, images_at, page_files, resolve_inside
 from vhb_shared.datasets.parquet import holds_parquet
 from vhb_shared.datasets.pdf import page_samples

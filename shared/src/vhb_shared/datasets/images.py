@@ -10,10 +10,7 @@ from pydantic import Field
 
 from vhb_shared.contracts.base import WireModel
 from vhb_shared.datasets.base import ImageSource
-
-MAX_PIXELS = 100_000_000
-"""Decoding costs up to four bytes a pixel in every process that looks at the image."""
-MAX_BYTES = 256 * 1024 * 1024
+from vhb_shared.datasets.image_problem import MAX_BYTES, MAX_PIXELS, ImageProblem
 
 _EXTENSIONS = {
     "PNG": "png",
@@ -29,10 +26,6 @@ _EXTENSIONS = {
 _FORMATS = tuple(kind for kind in _EXTENSIONS if kind != "MPO")
 """What Pillow is told to look for; it opens MPO files as JPEG, and gives up on those after a kind it cannot open."""
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2")
-
-
-class ImageProblem(Exception):  # noqa: N818 - becomes a bad row, not a failure
-    """What was expected of an image and what was found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vhb_shared.datasets.base import BadRow, DatasetReader, ImageSource, Origin, Sample
-from vhb_shared.datasets.images import ImageProblem
+from vhb_shared.datasets.image_problem import ImageProblem
 from vhb_shared.datasets.pages import images_at
 from vhb_shared.errors import UserError
 

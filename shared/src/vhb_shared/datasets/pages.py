@@ -9,7 +9,8 @@ from natsort import natsorted, ns
 
 from vhb_shared.datasets import tiff_pages
 from vhb_shared.datasets.base import ImageSource
-from vhb_shared.datasets.images import IMAGE_SUFFIXES, ImageProblem
+from vhb_shared.datasets.image_problem import ImageProblem
+from vhb_shared.datasets.images import IMAGE_SUFFIXES
 from vhb_shared.datasets.pdf_pages import MAX_PAGES, page_count
 from vhb_shared.datasets.tiff_pages import TIFF_SUFFIXES
 

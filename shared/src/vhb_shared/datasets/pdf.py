@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from vhb_shared.datasets.base import BadRow, DatasetReader, ImageSource, Origin, PageOptions, Sample
-from vhb_shared.datasets.images import ImageProblem
+from vhb_shared.datasets.image_problem import ImageProblem
 from vhb_shared.datasets.pages import PDF_SUFFIX, pdf_images
 from vhb_shared.errors import UserError
 

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from vhb_shared.datasets.images import MAX_BYTES, MAX_PIXELS, ImageProblem
+from vhb_shared.datasets.image_problem import MAX_BYTES, MAX_PIXELS, ImageProblem
 
 POINTS = 72
 """Per inch: the unit of a page's size."""

@@ -8,7 +8,7 @@ from typing import Any
 from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.datasets.base import BadRow, ImageSource, Origin, Sample
 from vhb_shared.datasets.embedded import text_list
-from vhb_shared.datasets.images import ImageProblem
+from vhb_shared.datasets.image_problem import ImageProblem
 from vhb_shared.datasets.table import nearest
 from vhb_shared.errors import UserError
 

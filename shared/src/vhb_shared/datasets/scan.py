@@ -15,7 +15,8 @@ from typing import TextIO
 
 from vhb_shared.datasets.base import BadRow, ImageSource, Sample
 from vhb_shared.datasets.distinct import Distinct
-from vhb_shared.datasets.images import CheckedImage, ImageProblem, ImageTotals, check_image
+from vhb_shared.datasets.image_problem import ImageProblem
+from vhb_shared.datasets.images import CheckedImage, ImageTotals, check_image
 from vhb_shared.errors import UserError
 
 DIGEST_VERSION = b"vhb-dataset-2\n"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vhb_shared.datasets.images import MAX_BYTES, MAX_PIXELS, ImageProblem
+from vhb_shared.datasets.image_problem import MAX_BYTES, MAX_PIXELS, ImageProblem
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -9,7 +9,7 @@ from typing import Any
 
 from vhb_shared.datasets.base import BadRow, DatasetReader, ImageSource, Origin, PageOptions, Sample
 from vhb_shared.datasets.embedded import decode_image, text_list
-from vhb_shared.datasets.images import ImageProblem
+from vhb_shared.datasets.image_problem import ImageProblem
 from vhb_shared.datasets.pages import images_at, resolve_inside
 from vhb_shared.datasets.rows import RowReader
 from vhb_shared.datasets.table import TableRow, read_table

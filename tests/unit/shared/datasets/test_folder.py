@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from vhb_shared.datasets.base import BadRow, ImageSource, Sample
 from vhb_shared.datasets.folder import FolderReader
-from vhb_shared.datasets.images import ImageProblem, read_image
+from vhb_shared.datasets.image_problem import ImageProblem
+from vhb_shared.datasets.images import read_image
 from vhb_shared.errors import UserError
 
 HEADER = ("data_index", "split", "image_path", "question", "answer", "doc_class", "question_type", "answer_bbox")
