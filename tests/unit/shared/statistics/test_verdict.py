@@ -45,7 +45,7 @@ FOUND = Difference(
             {"level": "doc_class", "group": "invoice", "n_failed_candidate": 3, "low_if_failed": -0.06,
              "high_if_failed": 0.02},
             "qwen-3b beats rapidocr on cer (doc_class invoice) by 0.042 (0.031 to 0.052), p<0.001, n=500 documents; "
-            "3 failed, with them the difference could be anything from -0.060 to 0.020",
+            "3 failed, with them the difference could be anything from -0.020 to 0.060",
         ),
     ],
 )  # fmt: skip
