@@ -1,4 +1,4 @@
-"""Tasks whose images were made worse, `<task>~<corruption>-<severity>[-s<seed>]`, and the tasks that they are variants of."""
+"""Tasks with worse images, `<task>~<corruption>-<severity>[-s<seed>]`, and the tasks that they are variants of."""
 
 import re
 from collections import Counter
