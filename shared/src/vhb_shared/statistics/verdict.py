@@ -12,6 +12,9 @@ _BEATS = "%(winner)s beats %(loser)s on %(metric)s by %(lead)s, %(documents)s"
 _HIGHER = "%(winner)s is higher than %(loser)s on %(metric)s by %(lead)s, %(documents)s"
 _LOWER = "%(winner)s is lower than %(loser)s on %(metric)s by %(lead)s, %(documents)s"
 _EQUAL = "no difference between %(candidate)s and %(baseline)s on %(metric)s: equal in every document, %(documents)s"
+_SAME = (
+    "no difference between %(candidate)s and %(baseline)s on %(metric)s: equal whichever documents count, %(documents)s"
+)
 _UNTESTED = "no difference can be shown between %(candidate)s and %(baseline)s on %(metric)s: %(lead)s, %(documents)s"
 _NOT_SHOWN = "no difference shown between %(candidate)s and %(baseline)s on %(metric)s: %(lead)s, %(documents)s"
 _UNPAIRED = "%(candidate)s and %(baseline)s cannot be compared on %(metric)s: no sample has a score on both sides"
@@ -21,7 +24,7 @@ _RANGE = "%(value)s (%(low)s to %(high)s)"
 _SAMPLES = " (%(samples)s samples)"
 _DOCUMENTS = ("n=%(documents)s document", "n=%(documents)s documents")
 SENTENCES = (
-    _BEATS, _HIGHER, _LOWER, _EQUAL, _UNTESTED, _NOT_SHOWN, _UNPAIRED, _DETECTABLE, _FAILED, _RANGE, _SAMPLES,
+    _BEATS, _HIGHER, _LOWER, _EQUAL, _SAME, _UNTESTED, _NOT_SHOWN, _UNPAIRED, _DETECTABLE, _FAILED, _RANGE, _SAMPLES,
 )  # fmt: skip
 """All that `Wording.one` is asked for."""
 PLURALS = (_DOCUMENTS,)
@@ -77,7 +80,7 @@ def verdict(found: Difference, baseline: str, candidate: str, wording: Wording =
         places |= {"winner": winner, "loser": loser, "lead": _lead(found, say, turn)}
         said = say(pattern) % places
     elif found.difference == 0 and found.ci_low is None and found.p_value == 1.0:
-        said = say(_EQUAL) % places
+        said = say(_SAME if found.test == "bootstrap" else _EQUAL) % places
     elif found.p_holm is None:
         said = say(_UNTESTED) % (places | {"lead": f"{found.difference:+.3g}"})
     else:

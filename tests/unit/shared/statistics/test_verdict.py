@@ -33,6 +33,10 @@ FOUND = Difference(
             "no difference between qwen-3b and rapidocr on cer: equal in every document, n=500 documents",
         ),
         (
+            {"difference": 0.0, "ci_low": None, "ci_high": None, "p_value": 1.0, "p_holm": 1.0, "test": "bootstrap"},
+            "no difference between qwen-3b and rapidocr on cer: equal whichever documents count, n=500 documents",
+        ),
+        (
             {"difference": 0.2, "ci_low": None, "ci_high": None, "p_value": None, "p_holm": None, "n_documents": 1,
              "n_pairs": 1},
             "no difference can be shown between qwen-3b and rapidocr on cer: +0.2, n=1 document",
