@@ -21,7 +21,7 @@ from vhb_shared.contracts.events import (
     ComparisonFailed,
 )
 from vhb_shared.errors import UserError
-from vhb_shared.statistics.comparison import NoCommonMetric, compare_scores, with_holm
+from vhb_shared.statistics.comparison import NoCommonMetricError, compare_scores, with_holm
 from vhb_shared.statistics.gate import Condition, apply_condition
 from vhb_shared.statistics.verdict import verdict
 
@@ -69,7 +69,7 @@ def compare(matches: Sequence[Match], left_out: Sequence[FoundRun], wishes: Wish
     """
     notes = [f"{run.argument}:{run.name} has no counterpart" for run in left_out]
     made: list[list[Comparison]] = []
-    apart: list[NoCommonMetric] = []
+    apart: list[NoCommonMetricError] = []
     for each in matches:
         made.append([])
         for first, second in _pairs(each, wishes.all_pairs):
@@ -77,7 +77,7 @@ def compare(matches: Sequence[Match], left_out: Sequence[FoundRun], wishes: Wish
             try:
                 made[-1].append(_compared(each, first, second, wishes, said))
                 notes += said
-            except NoCommonMetric as error:
+            except NoCommonMetricError as error:
                 if wishes.conditions:
                     raise
                 apart.append(error)

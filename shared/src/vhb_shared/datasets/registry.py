@@ -116,7 +116,8 @@ def reader_of(how: DatasetSource, path: Path | None, base_dir: Path | None) -> D
     if path is not None:
         raise UserError(f'data set "{source}": no reader for this kind of file; expected {known}')
     raise UserError(
-        f'data set "{source}": no reader for "{source.split("://", 1)[0]}://"; expected hf://, s3://, https:// or {known}'
+        f'data set "{source}": no reader for "{source.split("://", 1)[0]}://"; expected hf://, s3://, https:// or '
+        f"{known}"
     )
 
 

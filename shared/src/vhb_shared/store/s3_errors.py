@@ -70,7 +70,8 @@ def _of_answer(status: int, code: str, where: str, bucket: str, key: str | None)
         return NotFound(f"no object {key} in bucket {bucket}")
     if code == "NoSuchBucket":
         return UserError(
-            f"there is no bucket {bucket!r} in {where}: create it, or name one that exists (for what vhb stores, in VHB_S3_BUCKET)."
+            f"there is no bucket {bucket!r} in {where}: create it, or name one that exists (for what vhb "
+            "stores, in VHB_S3_BUCKET)."
         )
     if code in _FULL or status == 507:
         return Unavailable(f"{where} is full: free some space or raise the quota of bucket {bucket!r}.")
