@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from person import VHB, remote, typed, until, vhb, write_job
+from person import VHB, remote, typed, until, vhb, write_folder, write_job
 
 from vhb_shared.store.layout import PREFIXES
 from vhb_shared.testing.endpoint_process import EndpointProcess
@@ -181,3 +181,13 @@ def test_clean_knows_all_that_is_stored_and_the_caches(tmp_path: Path) -> None:
     assert not (tmp_path / ".vhb").exists() and fetched.exists() and kept.exists()
     vhb("clean", "--yes", "--sources", cwd=tmp_path, env=caches)
     assert not fetched.exists() and mine.exists()
+
+
+def test_validate_tells_metrics_of_one_name_apart(tmp_path: Path) -> None:
+    write_folder(tmp_path / "few", 1)
+    gated = {"name": "cer", "gate": "structural_fidelity"}
+    metrics = ["cer", "cer@text-lower", "anls[vlmevalkit]", gated]
+    task = {"name": "ask", "dataset": "./few", "metrics": metrics, "response_schema": {"type": "object"}}
+    job = write_job(tmp_path / "job.yaml", [remote("http://127.0.0.1:9/v1")], [task])
+    said = vhb("validate", job, cwd=tmp_path).stdout
+    assert "cer, cer@text-lower, anls[vlmevalkit], cer(gate=structural_fidelity)" in said
