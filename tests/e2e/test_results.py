@@ -161,6 +161,15 @@ def test_given_answers_to_no_sample_are_named(place: Path) -> None:
     assert '2 of 3 given answers belong to no sample of the data set and are left out: id "999", "none"' in done.stderr
 
 
+def test_names_that_cannot_be(place: Path) -> None:
+    answers = place / f"{'a' * 150}.csv"
+    answers.write_text("id;model_answer\n" + "".join(f"{n};x\n" for n in range(6)))
+    vhb("evaluate", answers, "-m", "cer", "--dataset", "few", cwd=place)
+    for name in ("org/model", "", "m" * 201):
+        refused = vhb("evaluate", answers, "-m", "cer", "--dataset", "few", "--model", name, cwd=place, code=2)
+        assert "at most 200 characters without slashes" in refused.stderr
+
+
 def test_answers_to_data_at_an_address_with_bad_rows(place: Path) -> None:
     (place / "web").mkdir()
     with zipfile.ZipFile(place / "web/asked.zip", "w") as packed:

@@ -159,12 +159,22 @@ async def _plan(connection: "Connection", job_id: str) -> "Plan":
 
 
 def _of_file(file: Path, dataset: str, model: str, metrics: "tuple[MetricSpec, ...]") -> "JobSpec":
-    from vhb_shared.contracts.job import JobSpec, ModelEntry, RunEntry, TaskEntry
+    from pydantic import ValidationError
 
+    from vhb_shared.contracts.job import JobSpec, ModelEntry, RunEntry, TaskEntry
+    from vhb_shared.errors import UserError
+
+    try:
+        entry = ModelEntry(name=model, backend="imported")
+    except ValidationError:
+        raise UserError(
+            f"--model {model[:100]!r}: expected a name of at most 200 characters without slashes and control "
+            "characters: write it otherwise, as in org-model."
+        ) from None
     task = TaskEntry(name=_last_part(dataset), dataset=dataset, metrics=metrics, answers=str(file))
     return JobSpec(
-        name=f"evaluate {file.name}",
-        models=(ModelEntry(name=model, backend="imported"),),
+        name=f"evaluate {file.name}"[:100],
+        models=(entry,),
         tasks=(task,),
         runs=(RunEntry(model=model, task=task.name),),
         stages=("evaluation", "reporting"),
@@ -175,7 +185,8 @@ def _last_part(source: str) -> str:
     """What a task on these data is called. Of an address nothing behind `?` or `#`, where secrets and hashes stand."""
     if "://" in source:
         source = source.partition("?")[0].partition("#")[0]
-    return PurePosixPath(source).name or "data"
+    name = "".join(each for each in PurePosixPath(source).name if each.isprintable() and each != "\\")
+    return name[:200] or "data"
 
 
 def _of_plan(plan: "Plan", metrics: "tuple[MetricSpec, ...]") -> "JobSpec":
