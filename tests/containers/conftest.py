@@ -1,7 +1,5 @@
 """One deployment with one real engine for all tests here; images are built for it from this checkout."""
 
-import csv
-import json
 import os
 import secrets
 import shutil
@@ -12,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from deployment import ROOT, Deployment, Results, deployed, run, wait_until
+from deployment_job import SAMPLES, write_documents, write_job
 
 from vhb_shared.testing.real_vllm import SERVE_ARGS, SERVE_ENV
 
-SAMPLES = 48
 MAX_TOKENS = 400
 BUILD_S = 900
 SERVICES = ("scheduler", "inference-agent", "evaluator", "reporter", "s3")
@@ -100,37 +97,3 @@ def undisturbed(deployment: Deployment, job: Path, tmp_path_factory: pytest.Temp
     job_id = deployment.submit(job)
     wait_until(lambda: bool(deployment.backends()), 120, "the agent starts a container")
     return deployment.finished(job_id, tmp_path_factory.mktemp("undisturbed") / "out", 900)
-
-
-def write_job(path: Path, entry: dict[str, Any], **task: Any) -> Path:
-    """A job of one model on the documents beside it."""
-    read = {"name": "read", "dataset": str(path.parent / "documents"), "metrics": ["cer", "exact_match"], **task}
-    path.write_text(
-        json.dumps({"name": "containers", "reuse": False, "shard_size": 8, "models": [entry], "tasks": [read]})
-    )
-    return path
-
-
-def write_documents(folder: Path, samples: int) -> None:
-    """Pages that differ, as an annotation folder."""
-    (folder / "images").mkdir(parents=True)
-    header = ["data_index", "split", "image_path", "question", "answer", "doc_class", "question_type", "answer_bbox"]
-    with (folder / "annotation.csv").open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file, delimiter=";")
-        writer.writerow(header)
-        for number in range(samples):
-            page = Image.new("RGB", (224, 224), (number * 37 % 256, number * 91 % 256, 250 - number))
-            ImageDraw.Draw(page).text((20, 20 + number), f"page {number}", fill=(0, 0, 0))
-            page.save(folder / "images" / f"{number}.png")
-            writer.writerow(
-                [
-                    number,
-                    "test",
-                    f"images/{number}.png",
-                    f"Which page is {number}?",
-                    f"page {number}",
-                    "page",
-                    "q",
-                    "",
-                ]
-            )

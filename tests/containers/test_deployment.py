@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SAMPLES, write_job
 from deployment import ROOT, Deployment, Results, docker, requests, run, wait_until
+from deployment_job import SAMPLES, write_job
 
 from vhb_inference_agent.backends.vllm import VERSION
 

@@ -6,8 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from person import VHB, remote, typed, until, vhb, write_job
+from person import VHB, remote, typed, until, vhb, write_folder, write_job
 
+from vhb_shared.store.layout import PREFIXES
 from vhb_shared.testing.endpoint_process import EndpointProcess
 
 GROUPS = ("models", "tasks", "metrics", "datasets", "environments")
@@ -157,3 +158,36 @@ def test_help_names_every_command() -> None:
 def test_the_version() -> None:
     said = subprocess.run([VHB, "--version"], capture_output=True, text=True, check=True).stdout
     assert said == f"vhb {importlib.metadata.version('vhb')}\n"
+
+
+def test_clean_knows_all_that_is_stored_and_the_caches(tmp_path: Path) -> None:
+    kept = tmp_path / "results"
+    kept.mkdir()
+    objects, caches = tmp_path / ".vhb/objects", {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    for prefix in PREFIXES:
+        (objects / prefix).mkdir(parents=True)
+        (objects / prefix / "object").write_bytes(b"x" * 2048)
+    (tmp_path / ".vhb/lock").touch()
+    fetched = tmp_path / "cache/vlmhyperbench/sources/web"
+    mine = fetched.parent / "mine"
+    fetched.mkdir(parents=True)
+    (fetched / "data.zip").write_bytes(b"x" * 1024)
+    mine.touch()
+    said = vhb("clean", cwd=tmp_path, env=caches).stdout
+    for prefix, what in PREFIXES.items():
+        assert f"   2.0 KiB  {objects / prefix}  {what}\n" in said
+    assert f"   1.0 KiB  {fetched}  data sets, from the web" in said
+    vhb("clean", "--yes", cwd=tmp_path, env=caches)
+    assert not (tmp_path / ".vhb").exists() and fetched.exists() and kept.exists()
+    vhb("clean", "--yes", "--sources", cwd=tmp_path, env=caches)
+    assert not fetched.exists() and mine.exists()
+
+
+def test_validate_tells_metrics_of_one_name_apart(tmp_path: Path) -> None:
+    write_folder(tmp_path / "few", 1)
+    gated = {"name": "cer", "gate": "structural_fidelity"}
+    metrics = ["cer", "cer@text-lower", "anls[vlmevalkit]", gated]
+    task = {"name": "ask", "dataset": "./few", "metrics": metrics, "response_schema": {"type": "object"}}
+    job = write_job(tmp_path / "job.yaml", [remote("http://127.0.0.1:9/v1")], [task])
+    said = vhb("validate", job, cwd=tmp_path).stdout
+    assert "cer, cer@text-lower, anls[vlmevalkit], cer(gate=structural_fidelity)" in said

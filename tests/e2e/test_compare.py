@@ -172,3 +172,21 @@ def test_a_column_of_the_data_is_a_level_and_can_be_compared_by(place: Path, tmp
     wrong = write_job(tmp_path / "wrong.yaml", models, [task | {"aggregators": ["column:splot"]}], runs=runs)
     refused = vhb("validate", wrong, cwd=place, code=2).stderr
     assert "no sample has a column 'splot' ('column:splot'); did you mean 'split'?" in refused
+
+
+def test_tasks_of_one_job_without_a_common_metric_are_left_out_but_not_of_a_gate(
+    place: Path, jobs: dict[str, str], tmp_path: Path
+) -> None:
+    answers = [str(place / "compare" / f"{name}.csv") for name in ("bad", "good", "good")]
+    tasks = [
+        {"name": name, "dataset": str(place / "data"), "answers": file, "metrics": [metric]}
+        for name, file, metric in zip(("a", "b", "c"), answers, ("cer", "cer", "exact_match"), strict=True)
+    ]
+    job = write_job(tmp_path / "job.yaml", [{"name": "m", "backend": "imported"}], tasks, stages=["evaluation"])
+    job_id = vhb("submit", job, "--wait", cwd=place).stdout.strip()
+    done = vhb("compare", job_id, cwd=place)
+    assert done.stdout.startswith("b beats a on cer by ")
+    assert "left out: a (cer) and c (exact_match) have no metric in common" in done.stderr
+    assert done.stderr.count("left out") == 1
+    gate = vhb("compare", job_id, "--fail-if", "cer > 1", cwd=place, code=2)
+    assert "no metric in common" in gate.stderr

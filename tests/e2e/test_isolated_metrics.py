@@ -59,7 +59,8 @@ def test_two_metrics_with_conflicting_packages_in_one_job(tmp_path: Path, endpoi
 
     listed = vhb("metrics", "list", "--beside", ".", cwd=tmp_path, env={"COLUMNS": "300"}).stdout
     assert any("near " in line and "process" in line and "how near" in line for line in listed.splitlines())
-    assert "far_off==2.0" in vhb("metrics", "show", "far", "--beside", ".", cwd=tmp_path).stdout
+    shown = vhb("metrics", "show", "far", "--beside", ".", cwd=tmp_path).stdout
+    assert "far_off==2.0" in shown
     vhb("validate", job, cwd=tmp_path)
 
     env = {
@@ -75,6 +76,7 @@ def test_two_metrics_with_conflicting_packages_in_one_job(tmp_path: Path, endpoi
         rows["near"]["metric_version"].startswith("1+")
         and rows["near"]["metric_version"] != rows["far"]["metric_version"]
     )
+    assert shown.startswith(f"far@{rows['far']['metric_version']}: "), "the version of scores, wherever the code lies"
     assert (tmp_path / "killed-near").exists() and (tmp_path / "killed-far").exists()
     really = json.loads((tmp_path / "out/runs/remote__read/metric_environments.json").read_text())
     report = (tmp_path / "out/report.md").read_text()
@@ -96,7 +98,8 @@ def test_mistakes_are_said_before_anything_runs(tmp_path: Path, endpoint: Endpoi
     (entries / "near.py").write_text("class Near: ...")
     task["metrics"] = [{"name": "near", "options": {"offst": 1}}]
     job = write_job(tmp_path / "job.yaml", [remote(endpoint.base_url)], [task])
-    assert "known options: offset" in vhb("validate", job, cwd=tmp_path, code=2).stderr
+    said = "option 'offst' of metric 'near': there is no such option; known options: offset"
+    assert said in vhb("validate", job, cwd=tmp_path, code=2).stderr
     file.write_text(yaml.safe_dump({**entry, "name": "cer"}))
     assert "installed package" in vhb("validate", job, cwd=tmp_path, code=2).stderr
     file.write_text(yaml.safe_dump({**entry, "direction": "up"}))

@@ -1,6 +1,10 @@
 """What a job leaves: the files of interface.md to the letter, whatever happened to its samples."""
 
 import json
+import threading
+import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -155,3 +159,33 @@ def test_given_answers_to_no_sample_are_named(place: Path) -> None:
     (place / "strange.csv").write_text("id;model_answer\n0;x\n999;y\nnone;z\n")
     done = vhb("evaluate", "strange.csv", "--metrics", "cer", "--dataset", "few", cwd=place, code=1)
     assert '2 of 3 given answers belong to no sample of the data set and are left out: id "999", "none"' in done.stderr
+
+
+def test_names_that_cannot_be(place: Path) -> None:
+    answers = place / f"{'a' * 150}.csv"
+    answers.write_text("id;model_answer\n" + "".join(f"{n};x\n" for n in range(6)))
+    vhb("evaluate", answers, "-m", "cer", "--dataset", "few", cwd=place)
+    for name in ("org/model", "", "m" * 201):
+        refused = vhb("evaluate", answers, "-m", "cer", "--dataset", "few", "--model", name, cwd=place, code=2)
+        assert "at most 200 characters without slashes" in refused.stderr
+
+
+def test_answers_to_data_at_an_address_with_bad_rows(place: Path) -> None:
+    (place / "web").mkdir()
+    with zipfile.ZipFile(place / "web/asked.zip", "w") as packed:
+        packed.write(place / "few/images/0.png", "0.png")
+        packed.writestr("annotation.csv", "id;image_path;answer\na;0.png;x\nb;missing.png;x\n")
+    (place / "asked.csv").write_text("id,model_answer\na,x\n")
+    served = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=place / "web"))
+    with served:
+        threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        address = f"http://127.0.0.1:{served.server_port}/asked.zip?token=secret"
+        asked_for = ("evaluate", "asked.csv", "--dataset", address, "-m", "exact_match")
+        env = {"VHB_SOURCES_DIR": str(place / "sources")}
+        refused = vhb(*asked_for, cwd=place, code=2, env=env)
+        assert "leave bad rows out with --skip-bad-rows" in refused.stderr
+        done = vhb(*asked_for, "--skip-bad-rows", "--out", "skipped", cwd=place, env=env)
+        served.shutdown()
+    (row,) = [each for each in table(place / "skipped/metrics.csv") if each["level"] == "general"]
+    assert (row["run"], row["value"], row["n"]) == ("imported__asked.zip", "1.0", "1")
+    assert "secret" not in done.stdout + done.stderr

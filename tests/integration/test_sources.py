@@ -365,7 +365,8 @@ async def test_what_the_web_refuses(web: Web, store: ObjectStore, monkeypatch: p
     web.status = None
     monkeypatch.setenv("VHB_SOURCE_GIB", "0.0000001")
     assert "more than VHB_SOURCE_GIB allows" in await refused(address(web), store)
-    assert "does not answer" in await refused("http://127.0.0.1:9/x.parquet", store, Unavailable)
+    said = await refused("http://127.0.0.1:9/x.parquet", store, Unavailable)
+    assert said.endswith("the server does not answer ([Errno 111] Connection refused).")
 
 
 async def test_a_file_that_broke_off_is_never_used(web: Web, store: ObjectStore, caches: Path) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import IO, Literal
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
 
@@ -21,17 +22,26 @@ def console(*, stderr: bool = False) -> Console:
     return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=_WIDE)
 
 
+class _Table(Table):
+    """Texts in it are what they are: `[pass@1]` in the name of a metric is no markup."""
+
+    def add_row(self, *cells: RenderableType | None, style: StyleType | None = None, end_section: bool = False) -> None:
+        """See `Table.add_row`."""
+        plain = (Text(cell) if isinstance(cell, str) else cell for cell in cells)
+        super().add_row(*plain, style=style, end_section=end_section)
+
+
 def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    """An empty table without lines.
+    """An empty table without lines; nothing in it is markup.
 
     Args:
         columns: headings. The first names the row: it is what people copy, so it is not broken over lines.
         right: headings of the columns that hold numbers.
     """
-    made = Table(box=None, padding=(0, _GAP, 0, 0), header_style="bold", pad_edge=False)
+    made = _Table(box=None, padding=(0, _GAP, 0, 0), header_style="bold", pad_edge=False)
     for number, column in enumerate(columns):
         justify: Literal["right", "left"] = "right" if column in right else "left"
-        made.add_column(column, justify=justify, overflow="fold", no_wrap=number == 0)
+        made.add_column(Text(column), justify=justify, overflow="fold", no_wrap=number == 0)
     return made
 
 

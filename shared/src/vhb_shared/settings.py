@@ -96,6 +96,15 @@ class StoreSettings(BaseSettings):
         return _user_cache() / "objects"
 
 
+SOURCE_KINDS = {
+    "hub": "from the hub",
+    "s3": "from buckets",
+    "web": "from the web",
+    "unpacked": "unpacked",
+}
+"""Folders of `SourceSettings.sources_directory`, and what is in them."""
+
+
 class SourceSettings(BaseSettings):
     """Data sets that are fetched from elsewhere."""
 

@@ -27,3 +27,11 @@ def test_the_first_column_is_never_broken() -> None:
     shown.add_row(ROWS[0][0], "word " * 30)
     Console(file=out, width=40).print(shown)
     assert "a-model-with-a-name" in out.getvalue()
+
+
+def test_brackets_are_text_and_no_markup() -> None:
+    out = io.StringIO()
+    shown = table("run", "anls[pass@1]", right=("anls[pass@1]",))
+    shown.add_row("[red]a run", "[bold]1")
+    Console(file=out, width=80).print(shown)
+    assert out.getvalue().split() == ["run", "anls[pass@1]", "[red]a", "run", "[bold]1"]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from vhb_evaluator.normalisation import normalised
 from vhb_evaluator.scoring import score
 from vhb_shared.contracts.job import MetricSpec
 
@@ -88,6 +89,14 @@ PLAIN = {
     "vqa@1": vqa,
     "evalai@1": evalai,
 }
+
+
+@pytest.mark.parametrize("profile", list(PLAIN))
+def test_white_space_is_python_s(profile):
+    spaces = "".join(chr(code) for code in range(0x110000) if chr(code).isspace())
+    texts = [f"{space}b{space}" for space in spaces] + [spaces, f"{spaces}b{spaces}c"]
+    found = pl.select(normalised(pl.lit(pl.Series(texts)), profile)).to_series().to_list()
+    assert found == [PLAIN[profile](text) for text in texts]
 
 
 def edits(left: Any, right: Any) -> int:

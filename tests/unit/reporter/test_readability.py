@@ -126,6 +126,7 @@ SHOTS = {
     "report-spread": ("report.html", 1280, False, "#distributions"),
     "report-confusion": ("report.html", 1280, False, "#confusion"),
     "report-fields": ("report.html", 1280, False, "#fields"),
+    "report-leaderboard": ("report.html", 1280, False, "#leaderboard"),
     "report-robustness": ("report.html", 1280, False, "#robustness"),
     "report-samples": ("report.html", 1280, False, "#samples"),
     "samples": ("samples.html", 1280, False, None),

@@ -177,7 +177,7 @@ async def test_reused_answers_are_said_and_count_in_no_rate(world) -> None:
     (run,) = json.loads(files["job.json"])["runs"]
     assert run["reused"] == {"count": 5, "jobs": ["job0"]}
     assert run["timings"]["requests"] == 3
-    assert "5 of 8 answers were got by earlier jobs (job0)" in " ".join(files["report.md"].replace("\\", "").split())
+    assert "5 of 8 answers were got by earlier runs (job0)" in " ".join(files["report.md"].replace("\\", "").split())
     await world.put_parquet(key, answers.with_columns(reused_from=pl.lit("job0-0")))
     timings = json.loads((await world.job())["job.json"])["runs"][0]["timings"]
     assert (timings["requests"], timings["requests_per_s"], timings["started_at"]) == (0, None, None)

@@ -57,6 +57,19 @@ async def test_variants_stand_in_one_table_under_their_task(world: Any) -> None:
     assert "the change against the images as they are" in board
 
 
+async def test_a_seed_makes_a_variant_like_any_other(world: Any) -> None:
+    seeded = {f"read~noise-{severity}-s7": {"steady": 0.3, "brittle": 0.4} for severity in (5, 1)}
+    files = await job(world, {"read": TASKS["read"], **seeded, "read~noise-1": {"steady": 0.2, "brittle": 0.3}})
+    board = section(files["report.html"], "leaderboard")
+    assert board.count("<table") == 2 and board.count("<h3>") == 1
+    part = files["report.md"].split("## Leaderboard")[1].split("\n## ")[0]
+    head = next(row for row in rows(part) if "noise-1" in row)
+    assert head == ["Model", "as they are", "noise-1-s7", "noise-5-s7", "noise-1"]
+    assert "p is corrected for 1 comparison (Holm)." in files["report.md"]
+    robustness = section(files["report.html"], "robustness")
+    assert robustness.count("<figcaption>") == 2 and "<bdi>noise-s7</bdi>" in robustness
+
+
 async def test_variants_are_neither_tested_nor_corrected_for_and_have_no_leader(world: Any) -> None:
     files = await job(world, TASKS)
     text = files["report.md"]

@@ -3,12 +3,12 @@
 import asyncio
 import re
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from vhb.connect import DEFAULT_WORKDIR, Server, WorkdirOption
+from vhb.connect import DEFAULT_WORKDIR, Server, SkipBadRows, WorkdirOption
 
 if TYPE_CHECKING:
     from vhb.connect import Connection
@@ -41,11 +41,18 @@ def evaluate(
         ),
     ] = None,
     dataset: Annotated[
-        Path | None, typer.Option("--dataset", metavar="PATH", help="With a file of answers: the data they belong to.")
+        str | None,
+        typer.Option(
+            "--dataset",
+            metavar="SOURCE",
+            help="With a file of answers: the data they belong to (folder, file, address, registry name, "
+            "sha256:<digest>).",
+        ),
     ] = None,
     model: Annotated[
         str, typer.Option("--model", metavar="NAME", help="With a file of answers: whose they are.")
     ] = "imported",
+    skip_bad_rows: SkipBadRows = False,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results.")] = None,
     server: Server = None,
     workdir: WorkdirOption = DEFAULT_WORKDIR,
@@ -55,7 +62,7 @@ def evaluate(
 
     check_writable(out)
     names = [name.strip() for item in metrics or [] for name in _COMMA.split(item) if name.strip()]
-    raise typer.Exit(asyncio.run(_evaluate(answers, names, dataset, model, out, server, workdir)))
+    raise typer.Exit(asyncio.run(_evaluate(answers, names, dataset, model, skip_bad_rows, out, server, workdir)))
 
 
 def report(
@@ -85,8 +92,9 @@ def report(
 async def _evaluate(
     answers: str,
     metrics: list[str],
-    dataset: Path | None,
+    dataset: str | None,
     model: str,
+    skip_bad_rows: bool,
     out: Path | None,
     server: str | None,
     workdir: Path,
@@ -100,7 +108,7 @@ async def _evaluate(
     if dataset is not None or Path(answers).suffix in (".csv", ".tsv", ".parquet"):
         if dataset is None:
             raise UserError(f"{answers} holds answers only: say which data they belong to, with --dataset.")
-        spec = _of_file(Path(answers), dataset, model, specs)
+        spec = _of_file(Path(answers), dataset, model, specs).model_copy(update={"skip_bad_rows": skip_bad_rows})
         async with connected(settings(server, workdir)) as connection:
             return await _run(connection, spec, Path.cwd(), out)
     async with connected(settings(server, workdir)) as connection:
@@ -150,17 +158,35 @@ async def _plan(connection: "Connection", job_id: str) -> "Plan":
         raise UserError(f"Job {job_id} has nothing to work on: it was {job.status}.") from None
 
 
-def _of_file(file: Path, dataset: Path, model: str, metrics: "tuple[MetricSpec, ...]") -> "JobSpec":
-    from vhb_shared.contracts.job import JobSpec, ModelEntry, RunEntry, TaskEntry
+def _of_file(file: Path, dataset: str, model: str, metrics: "tuple[MetricSpec, ...]") -> "JobSpec":
+    from pydantic import ValidationError
 
-    task = TaskEntry(name=dataset.name or "data", dataset=str(dataset), metrics=metrics, answers=str(file))
+    from vhb_shared.contracts.job import JobSpec, ModelEntry, RunEntry, TaskEntry
+    from vhb_shared.errors import UserError
+
+    try:
+        entry = ModelEntry(name=model, backend="imported")
+    except ValidationError:
+        raise UserError(
+            f"--model {model[:100]!r}: expected a name of at most 200 characters without slashes and control "
+            "characters: write it otherwise, as in org-model."
+        ) from None
+    task = TaskEntry(name=_last_part(dataset), dataset=dataset, metrics=metrics, answers=str(file))
     return JobSpec(
-        name=f"evaluate {file.name}",
-        models=(ModelEntry(name=model, backend="imported"),),
+        name=f"evaluate {file.name}"[:100],
+        models=(entry,),
         tasks=(task,),
         runs=(RunEntry(model=model, task=task.name),),
         stages=("evaluation", "reporting"),
     )
+
+
+def _last_part(source: str) -> str:
+    """What a task on these data is called. Of an address nothing behind `?` or `#`, where secrets and hashes stand."""
+    if "://" in source:
+        source = source.partition("?")[0].partition("#")[0]
+    name = "".join(each for each in PurePosixPath(source).name if each.isprintable() and each != "\\")
+    return name[:200] or "data"
 
 
 def _of_plan(plan: "Plan", metrics: "tuple[MetricSpec, ...]") -> "JobSpec":

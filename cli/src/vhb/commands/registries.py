@@ -111,9 +111,10 @@ def show_metric(name: NameArgument, beside: Beside = None) -> None:
 
     from vhb_evaluator.metrics.isolated import isolated_class
     from vhb_evaluator.metrics.registry import metric_class, metric_package
+    from vhb_shared.jobs.metric_entries import contained_entry
 
     own = _registry(beside).metrics.get(name.lower())
-    found = isolated_class(own.entry) if own is not None else metric_class(name.lower())
+    found = isolated_class(contained_entry(own.entry, beside)[0]) if own is not None else metric_class(name.lower())
     print(f"{found.name}@{found.version}: {found.summary}")
     print(f"better:         {found.direction}")
     print(f"groups:         {'pooled' if found.pooled else 'mean of samples'}")

@@ -59,7 +59,7 @@ async def _show(
         for line, style in _lines(rows):
             say(out, _harmless(line), style)
     if save is not None:
-        say(console(stderr=True), f"{save}: {len(saved)} images")
+        say(console(stderr=True), f"{save}: {len(saved)} image{'s' * (len(saved) != 1)}")
 
 
 def _plain(row: "ShownRow") -> dict[str, Any]:

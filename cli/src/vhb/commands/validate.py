@@ -4,11 +4,14 @@ import asyncio
 import json
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vhb.connect import JobFile, Limit, SkipBadRows
+
+if TYPE_CHECKING:
+    from vhb_shared.contracts.job import MetricSpec
 
 
 def validate(
@@ -59,7 +62,7 @@ async def _validate(path: Path, as_json: bool, limit: int | None, skip_bad_rows:
     say(out, f"{spec.name}: valid", "bold green")
     shown = table("run", "model", "task", "samples", "metrics", right=("samples",))
     for row, run in zip(rows, runs, strict=True):
-        metrics = ", ".join(metric.name for metric in run.task.metrics) or "(none: not evaluated)"
+        metrics = ", ".join(map(_named, run.task.metrics)) or "(none: not evaluated)"
         shown.add_row(Text(run.name), Text(run.model.name), Text(run.task.name), str(row["samples"]), metrics)
     out.print(shown)
     for run in runs:
@@ -67,3 +70,10 @@ async def _validate(path: Path, as_json: bool, limit: int | None, skip_bad_rows:
             say(out, f"{run.name}: {run.dataset.skipped_rows} bad rows of its data set are left out", "yellow")
     for line in left_out:
         say(out, line, "yellow")
+
+
+def _named(metric: "MetricSpec") -> str:
+    """A metric with what tells it from another of its name; options are left to the job file."""
+    named = metric.name + (f"[{metric.profile}]" if metric.profile else "")
+    named += f"@{metric.normalisation}" if metric.normalisation else ""
+    return named + (f"(gate={metric.gate.name})" if metric.gate else "")

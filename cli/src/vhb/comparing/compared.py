@@ -21,7 +21,7 @@ from vhb_shared.contracts.events import (
     ComparisonFailed,
 )
 from vhb_shared.errors import UserError
-from vhb_shared.statistics.comparison import compare_scores, with_holm
+from vhb_shared.statistics.comparison import NoCommonMetricError, compare_scores, with_holm
 from vhb_shared.statistics.gate import Condition, apply_condition
 from vhb_shared.statistics.verdict import verdict
 
@@ -61,18 +61,34 @@ class CompareResult(BaseModel):
 def compare(matches: Sequence[Match], left_out: Sequence[FoundRun], wishes: Wishes) -> CompareResult:
     """Compares the candidates of every match with its baseline.
 
+    Runs that have no metric in common with theirs are left out and named, but not where a gate is to hold: what it did
+    not see would pass.
+
     Raises:
         UserError: runs without a common metric, an unknown metric or column, scores that cannot be read.
     """
     notes = [f"{run.argument}:{run.name} has no counterpart" for run in left_out]
     made: list[list[Comparison]] = []
+    apart: list[NoCommonMetricError] = []
     for each in matches:
         made.append([])
         for first, second in _pairs(each, wishes.all_pairs):
-            made[-1].append(_compared(each, first, second, wishes, notes))
+            said: list[str] = []
+            try:
+                made[-1].append(_compared(each, first, second, wishes, said))
+                notes += said
+            except NoCommonMetricError as error:
+                if wishes.conditions:
+                    raise
+                apart.append(error)
+    if apart and not any(made):
+        raise apart[0]
+    notes += [str(error).rstrip(".") for error in apart]
     corrected = iter(with_holm([one for group in made for one in group]))
     results = []
     for each, group in zip(matches, made, strict=True):
+        if not group:
+            continue
         comparisons = tuple(itertools.islice(corrected, len(group)))
         with_baseline = [one for one in comparisons if one.baseline == each.labels[0]]
         gates = [apply_condition(condition, one) for condition in wishes.conditions for one in with_baseline]

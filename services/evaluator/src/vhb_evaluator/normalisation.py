@@ -10,6 +10,7 @@ from types import MappingProxyType
 import polars as pl
 
 from vhb_evaluator import vqa
+from vhb_evaluator.white_space import SPACE, stripped
 from vhb_shared.documents.check import did_you_mean
 from vhb_shared.errors import UserError
 
@@ -17,8 +18,8 @@ MAX_SCORED_CHARS = 1_000_000
 """Answers are untrusted and may be megabytes of repetition: a metric sees this many characters at most. Documents are
 far shorter, so that for real answers nothing is cut; answers.parquet always holds the whole text."""
 
-_SPACES = r"[\s\x1c-\x1f]+"
-"""What Python's `str.split()` splits on; the regular expression's own `\\s` lacks the four separators."""
+_SPACES = f"[{SPACE}]+"
+"""What Python's `str.split()` splits on."""
 
 
 def _collapsed(text: pl.Expr) -> pl.Expr:
@@ -61,7 +62,7 @@ def _text_ru_1(text: pl.Expr) -> pl.Expr:
 
 
 def _ocrbench_1(text: pl.Expr) -> pl.Expr:
-    return text.str.to_lowercase().str.strip_chars().str.replace_all("\n", " ", literal=True)
+    return stripped(text.str.to_lowercase()).str.replace_all("\n", " ", literal=True)
 
 
 PROFILES: Mapping[str, Callable[[pl.Expr], pl.Expr]] = MappingProxyType(

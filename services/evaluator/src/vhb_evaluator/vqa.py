@@ -6,6 +6,8 @@ from types import MappingProxyType
 
 import polars as pl
 
+from vhb_evaluator.white_space import SPACE, stripped
+
 _MARKS = ';/[]"{}()=+\\_-><@`,?!'
 _ANY_MARK = f"[{re.escape(_MARKS)}]"
 _COUNTED = "zero one two three four five six seven eight nine ten"
@@ -25,7 +27,7 @@ there'd've they'd've we'd've who'd've wouldn't've y'all'll y'all'd've you'd've
 def published(text: pl.Expr) -> pl.Expr:
     """Marks removed (or a space for them, inside words), points kept only before digits, lower case, number words up to
     ten as digits, no articles, apostrophes of contractions restored."""
-    return _words(_marks(text.str.replace_all(r"[\n\t]", " ").str.strip_chars()))
+    return _words(_marks(stripped(text.str.replace_all(r"[\n\t]", " "))))
 
 
 def evalai(text: pl.Expr) -> pl.Expr:
@@ -51,7 +53,7 @@ def _marks(text: pl.Expr) -> pl.Expr:
 
 
 def _words(text: pl.Expr) -> pl.Expr:
-    words = text.str.to_lowercase().str.extract_all(r"[^\s\x1c-\x1f]+")
+    words = text.str.to_lowercase().str.extract_all(f"[^{SPACE}]+")
     return words.list.eval(pl.element().replace(_SPELLINGS).drop_nulls()).list.join(" ")
 
 

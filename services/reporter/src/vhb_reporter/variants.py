@@ -1,4 +1,4 @@
-"""Tasks whose images were made worse, `<task>~<corruption>-<severity>`, and the tasks that they are variants of."""
+"""Tasks with worse images, `<task>~<corruption>-<severity>[-s<seed>]`, and the tasks that they are variants of."""
 
 import re
 from collections import Counter
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from vhb_reporter.model import ComparisonGroup
 
-_NAME = re.compile(r"^(?P<task>.+)~(?P<kind>[^~]+)-(?P<severity>\d{1,3})$")
+_NAME = re.compile(r"^(?P<task>.+)~(?P<kind>[^~]+)-(?P<severity>\d{1,3})(?:-s(?P<seed>\d{1,10}))?$")
 
 
 class Corruption(NamedTuple):
@@ -17,6 +17,17 @@ class Corruption(NamedTuple):
     """The task with the images as they are."""
     kind: str
     severity: int
+    seed: int = 0
+
+    @property
+    def series(self) -> str:
+        """What differs in severity only: `noise`, with a seed other than 0 `noise-s7`."""
+        return self.kind + (f"-s{self.seed}" if self.seed else "")
+
+    @property
+    def label(self) -> str:
+        """`noise-3`, `noise-3-s7`: as in the task's name."""
+        return f"{self.kind}-{self.severity}" + (f"-s{self.seed}" if self.seed else "")
 
 
 class Family(NamedTuple):
@@ -24,13 +35,13 @@ class Family(NamedTuple):
 
     group: ComparisonGroup
     variants: tuple[tuple[Corruption, ComparisonGroup], ...]
-    """By corruption in the order of the job, then by severity."""
+    """By corruption and seed in the order of the job, then by severity."""
 
 
 def corruption_of(task: str) -> Corruption | None:
     """What the name says; None for images as they are."""
     found = _NAME.match(task)
-    return Corruption(found["task"], found["kind"], int(found["severity"])) if found else None
+    return Corruption(found["task"], found["kind"], int(found["severity"]), int(found["seed"] or 0)) if found else None
 
 
 def families(groups: Sequence[ComparisonGroup]) -> tuple[Family, ...]:
@@ -54,8 +65,8 @@ def families(groups: Sequence[ComparisonGroup]) -> tuple[Family, ...]:
 def _ordered(
     variants: list[tuple[Corruption, ComparisonGroup]],
 ) -> tuple[tuple[Corruption, ComparisonGroup], ...]:
-    kinds = list(dict.fromkeys(found.kind for found, _ in variants))
-    return tuple(sorted(variants, key=lambda each: (kinds.index(each[0].kind), each[0].severity)))
+    series = list(dict.fromkeys(found.series for found, _ in variants))
+    return tuple(sorted(variants, key=lambda each: (series.index(each[0].series), each[0].severity)))
 
 
 def compared_groups(groups: Sequence[ComparisonGroup]) -> tuple[ComparisonGroup, ...]:

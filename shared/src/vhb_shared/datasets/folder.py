@@ -13,7 +13,7 @@ from vhb_shared.datasets.parquet import holds_parquet
 from vhb_shared.datasets.pdf import page_samples
 from vhb_shared.errors import UserError
 
-__all__ = ("ANNOTATION", "FolderReader", "resolve_inside")
+__all__ = ("ANNOTATION", "FolderReader", "resolve_inside", "tables")
 
 ANNOTATION = "annotation.csv"
 _TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -44,12 +44,17 @@ class FolderReader(DatasetReader):
         return _images_alone(path, self.options.dpi)
 
 
+def tables(folder: Path) -> list[Path]:
+    """Files in a folder that are data sets by themselves, or meant to be its annotation, by name."""
+    found = sorted(path for path in folder.iterdir() if path.name.lower().endswith(_TABLE_SUFFIXES))
+    return [path for path in found if not path.name.startswith(".")]
+
+
 def _images_alone(folder: Path, dpi: int) -> Iterator[Sample | BadRow]:
     root = os.path.realpath(folder)
-    tables = sorted(path.name for path in folder.iterdir() if path.name.lower().endswith(_TABLE_SUFFIXES))
-    if tables := [name for name in tables if not name.startswith(".")]:
+    if found := tables(folder):
         raise UserError(
-            f'{folder}: no {ANNOTATION}, but there is "{tables[0]}"; rename it to {ANNOTATION}, or name '
+            f'{folder}: no {ANNOTATION}, but there is "{found[0].name}"; rename it to {ANNOTATION}, or name '
             "that file itself as the data set"
         )
     names = page_files(Path(root))

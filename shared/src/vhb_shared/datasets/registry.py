@@ -115,7 +115,10 @@ def reader_of(how: DatasetSource, path: Path | None, base_dir: Path | None) -> D
         known += f" ({'; '.join(broken)})"
     if path is not None:
         raise UserError(f'data set "{source}": no reader for this kind of file; expected {known}')
-    raise UserError(f'data set "{source}": no reader for "{source.split("://", 1)[0]}://"; expected {known}')
+    raise UserError(
+        f'data set "{source}": no reader for "{source.split("://", 1)[0]}://"; expected hf://, s3://, https:// or '
+        f"{known}"
+    )
 
 
 def _readers() -> tuple[list[DatasetReader], list[str]]:

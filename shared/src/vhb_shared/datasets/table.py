@@ -31,7 +31,8 @@ class _Lines:
         self._name = name
         self._limit = limit
         self._number = 0
-        self.problem: str | None = None
+        self.problem: tuple[int, str] | None = None
+        """The line and what is wrong with it."""
 
     def __iter__(self) -> Iterator[str]:
         while line := self._file.readline(self._limit + 1):
@@ -41,18 +42,18 @@ class _Lines:
             if self._number == 1:
                 line = line.removeprefix(b"\xef\xbb\xbf")
             if b"\0" in line:
-                self._note(f"line {self._number} holds a NUL byte, expected text")
+                self._note("holds a NUL byte, expected text")
                 line = line.replace(b"\0", b"")
             try:
                 yield line.decode("utf-8")
             except UnicodeDecodeError:
-                self._note(f"line {self._number} is not UTF-8, expected text saved as UTF-8")
+                self._note("is not UTF-8, expected text saved as UTF-8")
                 yield line.decode("utf-8", errors="replace")
 
     def _note(self, problem: str) -> None:
-        self.problem = self.problem or problem
+        self.problem = self.problem or (self._number, problem)
 
-    def take_problem(self) -> str | None:
+    def take_problem(self) -> tuple[int, str] | None:
         problem, self.problem = self.problem, None
         return problem
 
@@ -119,7 +120,8 @@ def read_table(
                 raise UserError(f"{path}, line {start}: broken quoting or line ends ({error})") from error
             if not cells:
                 continue
-            problem = lines.take_problem()
+            place = lines.take_problem()
+            problem = place and (place[1] if place[0] == start else f"line {place[0]} {place[1]}")
             if problem is None and len(cells) != len(header):
                 problem = f"expected {len(header)} cells, found {len(cells)}"
             yield TableRow(start, dict(zip(header, cells, strict=False)), problem)

@@ -23,15 +23,30 @@ async def bundled_entry(entry: MetricEntry, base: Path | None, store: ObjectStor
         UserError: a file is missing.
         Unavailable: storage does not answer.
     """
+    contained, code = await asyncio.to_thread(contained_entry, entry, base)
+    if code is not None:
+        await store.put(layout.metric_code((contained.path or "").removeprefix(STORED)), code)
+    return contained
+
+
+def contained_entry(entry: MetricEntry, base: Path | None) -> tuple[MetricEntry, bytes | None]:
+    """The entry without files, whose version is the one that scores say, and its code where that is not stored yet.
+
+    Args:
+        entry: as in `bundled_entry`.
+        base: where its relative paths start.
+
+    Raises:
+        UserError: a file is missing.
+    """
     changes: dict[str, str] = {}
+    code = None
     if entry.path is not None and not entry.path.startswith(STORED):
-        data = await asyncio.to_thread(packed, _at(entry.path, base), f"metric {entry.name!r}")
-        digest = hashlib.sha256(data).hexdigest()
-        await store.put(layout.metric_code(digest), data)
-        changes["path"] = f"{STORED}{digest}"
+        code = packed(_at(entry.path, base), f"metric {entry.name!r}")
+        changes["path"] = f"{STORED}{hashlib.sha256(code).hexdigest()}"
     if entry.lock is not None and not _is_content(entry.lock):
-        changes["lock"] = await asyncio.to_thread(_read_lock, entry, base)
-    return entry.model_copy(update=changes) if changes else entry
+        changes["lock"] = _read_lock(entry, base)
+    return entry.model_copy(update=changes), code
 
 
 def check_files(entry: MetricEntry) -> None:

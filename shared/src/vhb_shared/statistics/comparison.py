@@ -22,6 +22,10 @@ from vhb_shared.statistics.significance import (
 MAX_GROUPS = 1_000
 
 
+class NoCommonMetricError(UserError):
+    """Two runs were scored with different metrics only."""
+
+
 def compare_scores(
     a: pl.DataFrame | pl.LazyFrame,
     b: pl.DataFrame | pl.LazyFrame,
@@ -54,7 +58,8 @@ def compare_scores(
         `with_holm` for several comparisons together.
 
     Raises:
-        UserError: they have no metric in common, or not the one asked for; no column `by`; too many groups.
+        NoCommonMetricError: they have no metric in common.
+        UserError: they have not the one asked for; no column `by`; too many groups.
     """
     left, right = a.lazy(), b.lazy()
     labels = _common(left, right, names, metrics)
@@ -119,7 +124,7 @@ def _common(a: pl.LazyFrame, b: pl.LazyFrame, names: tuple[str, str], asked: Seq
                 raise UserError(f"{name} was not scored with {label!r}; it has: {', '.join(labels) or 'no metric'}.")
     common = list(asked) if asked is not None else [label for label in has[0] if label in has[1]]
     if not common:
-        raise UserError(
+        raise NoCommonMetricError(
             f"{names[0]} ({', '.join(has[0]) or 'no metric'}) and {names[1]} ({', '.join(has[1]) or 'no metric'}) have "
             "no metric in common: score them with the same ones (`vhb evaluate`)."
         )

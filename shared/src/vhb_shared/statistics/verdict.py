@@ -12,6 +12,9 @@ _BEATS = "%(winner)s beats %(loser)s on %(metric)s by %(lead)s, %(documents)s"
 _HIGHER = "%(winner)s is higher than %(loser)s on %(metric)s by %(lead)s, %(documents)s"
 _LOWER = "%(winner)s is lower than %(loser)s on %(metric)s by %(lead)s, %(documents)s"
 _EQUAL = "no difference between %(candidate)s and %(baseline)s on %(metric)s: equal in every document, %(documents)s"
+_SAME = (
+    "no difference between %(candidate)s and %(baseline)s on %(metric)s: equal whichever documents count, %(documents)s"
+)
 _UNTESTED = "no difference can be shown between %(candidate)s and %(baseline)s on %(metric)s: %(lead)s, %(documents)s"
 _NOT_SHOWN = "no difference shown between %(candidate)s and %(baseline)s on %(metric)s: %(lead)s, %(documents)s"
 _UNPAIRED = "%(candidate)s and %(baseline)s cannot be compared on %(metric)s: no sample has a score on both sides"
@@ -21,7 +24,7 @@ _RANGE = "%(value)s (%(low)s to %(high)s)"
 _SAMPLES = " (%(samples)s samples)"
 _DOCUMENTS = ("n=%(documents)s document", "n=%(documents)s documents")
 SENTENCES = (
-    _BEATS, _HIGHER, _LOWER, _EQUAL, _UNTESTED, _NOT_SHOWN, _UNPAIRED, _DETECTABLE, _FAILED, _RANGE, _SAMPLES,
+    _BEATS, _HIGHER, _LOWER, _EQUAL, _SAME, _UNTESTED, _NOT_SHOWN, _UNPAIRED, _DETECTABLE, _FAILED, _RANGE, _SAMPLES,
 )  # fmt: skip
 """All that `Wording.one` is asked for."""
 PLURALS = (_DOCUMENTS,)
@@ -64,6 +67,7 @@ def verdict(found: Difference, baseline: str, candidate: str, wording: Wording =
     if found.difference is None:
         return say(_UNPAIRED) % places
     places["documents"] = _documents(found, wording)
+    turn = 1  # -1: the sentence says the winner's lead, which is the difference the other way round
     if distinguishable(found):
         up = found.difference > 0
         if found.higher_is_better is None:
@@ -72,10 +76,11 @@ def verdict(found: Difference, baseline: str, candidate: str, wording: Wording =
         else:
             winner, loser = (candidate, baseline) if up == found.higher_is_better else (baseline, candidate)
             pattern, ahead = _BEATS, up
-        places |= {"winner": winner, "loser": loser, "lead": _lead(found, say, positive=ahead)}
+        turn = 1 if ahead else -1
+        places |= {"winner": winner, "loser": loser, "lead": _lead(found, say, turn)}
         said = say(pattern) % places
     elif found.difference == 0 and found.ci_low is None and found.p_value == 1.0:
-        said = say(_EQUAL) % places
+        said = say(_SAME if found.test == "bootstrap" else _EQUAL) % places
     elif found.p_holm is None:
         said = say(_UNTESTED) % (places | {"lead": f"{found.difference:+.3g}"})
     else:
@@ -83,7 +88,7 @@ def verdict(found: Difference, baseline: str, candidate: str, wording: Wording =
         if found.smallest_detectable is not None:
             digits = decimals(found.smallest_detectable)
             said += say(_DETECTABLE) % {"amount": f"{found.smallest_detectable:.{digits}f}"}
-    return said + _failures(found, say)
+    return said + _failures(found, say, turn)
 
 
 def _documents(found: Difference, wording: Wording) -> str:
@@ -103,12 +108,13 @@ def decimals(width: float) -> int:
     return min(9, max(2, 1 - math.floor(math.log10(width)))) if width > 0 else 3
 
 
-def _lead(found: Difference, say: Callable[[str], str], *, positive: bool | None = None) -> str:
-    """`0.042 (0.031 to 0.052), p<0.001`; turned so that the winner's lead is positive, or as candidate - baseline."""
+def _lead(found: Difference, say: Callable[[str], str], turn: int | None = None) -> str:
+    """`0.042 (0.031 to 0.052), p<0.001`; times `turn`, so that the winner's lead is positive. Without it as candidate -
+    baseline, with its sign."""
     assert found.difference is not None and found.p_holm is not None
-    turn = 1 if positive is None or positive else -1
+    sign = "+" if turn is None else ""
+    turn = turn or 1
     value = found.difference * turn
-    sign = "+" if positive is None else ""
     if found.ci_low is None or found.ci_high is None:
         return f"{value:{sign}.3g}, {p_text(found.p_holm)}"
     low, high = sorted((found.ci_low * turn, found.ci_high * turn))
@@ -117,13 +123,10 @@ def _lead(found: Difference, say: Callable[[str], str], *, positive: bool | None
     return f"{say(_RANGE) % ends}, {p_text(found.p_holm)}"
 
 
-def _failures(found: Difference, say: Callable[[str], str]) -> str:
+def _failures(found: Difference, say: Callable[[str], str], turn: int) -> str:
     failed = found.n_failed_baseline + found.n_failed_candidate
     if not failed or found.low_if_failed is None or found.high_if_failed is None:
         return ""
-    digits = decimals(found.high_if_failed - found.low_if_failed)
-    return say(_FAILED) % {
-        "failed": f"{failed:,}",
-        "low": f"{found.low_if_failed:.{digits}f}",
-        "high": f"{found.high_if_failed:.{digits}f}",
-    }
+    low, high = sorted((found.low_if_failed * turn, found.high_if_failed * turn))
+    digits = decimals(high - low)
+    return say(_FAILED) % {"failed": f"{failed:,}", "low": f"{low:.{digits}f}", "high": f"{high:.{digits}f}"}

@@ -1,6 +1,21 @@
 """The only module that knows the keys of object storage."""
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
+from types import MappingProxyType
+
+PREFIXES: Mapping[str, str] = MappingProxyType(
+    {
+        "datasets": "data sets",
+        "imports": "answers made elsewhere",
+        "jobs": "jobs, plans and reports",
+        "runs": "answers, scores and figures of runs",
+        "reuse": "which answers can be used again",
+        "metrics": "code of metrics with packages of their own",
+        "judgements": "what judges said",
+    }
+)
+"""How every key begins, and what lies there."""
 
 
 def dataset_manifest(digest: str) -> str:

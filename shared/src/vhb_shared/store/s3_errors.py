@@ -51,11 +51,11 @@ def translate(error: Exception, endpoint: str, bucket: str, key: str | None) -> 
         return Unavailable(f"{where} gave an answer that could not be understood.")
     if isinstance(error, (UrllibSSLError, ssl.SSLError)) and _is_configuration(error):
         return UserError(
-            f"no TLS connection to {endpoint} ({_reason(error)}): check http or https in VHB_S3_ENDPOINT, "
+            f"no TLS connection to {endpoint} ({reason(error)}): check http or https in VHB_S3_ENDPOINT, "
             "and name the certificate authority in VHB_S3_CA."
         )
     if isinstance(error, (HTTPError, ConnectionError, TimeoutError, ssl.SSLError)):
-        return Unavailable(f"{where} does not answer ({_reason(error)}).")
+        return Unavailable(f"{where} does not answer ({reason(error)}).")
     return None
 
 
@@ -70,7 +70,8 @@ def _of_answer(status: int, code: str, where: str, bucket: str, key: str | None)
         return NotFound(f"no object {key} in bucket {bucket}")
     if code == "NoSuchBucket":
         return UserError(
-            f"there is no bucket {bucket!r} in {where}: create it, or set VHB_S3_BUCKET to one that exists."
+            f"there is no bucket {bucket!r} in {where}: create it, or name one that exists (for what vhb "
+            "stores, in VHB_S3_BUCKET)."
         )
     if code in _FULL or status == 507:
         return Unavailable(f"{where} is full: free some space or raise the quota of bucket {bucket!r}.")
@@ -96,10 +97,10 @@ def _is_configuration(error: Exception) -> bool:
     return any(sign in text for sign in ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL"))
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """The innermost cause in a few words; urllib3 nests them and prints object addresses."""
     for inner in reversed(error.args):
         if isinstance(inner, BaseException):
-            return _reason(inner)
+            return reason(inner)
     text = str(error.args[-1]) if error.args else type(error).__name__
     return text.rsplit(": ", 1)[-1][:200]

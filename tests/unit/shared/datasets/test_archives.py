@@ -128,3 +128,14 @@ async def test_what_is_damaged(tmp_path: Path, store: DirectoryStore) -> None:
         assert "damaged or of an unknown kind" in await refused(tmp_path / name, store), name
     clash = taped(tmp_path / "clash.tar", {"a": b"x", "a/b.png": png(1)})
     assert "names that cannot be used here" in await refused(clash, store)
+
+
+async def test_the_only_table_in_it_is_the_data_set(tmp_path: Path, store: DirectoryStore) -> None:
+    lines = b'{"id": "x", "image": "images/a.png"}\n{"id": "y", "image": "images/b.png"}\n'
+    files = {"set/rows.jsonl": lines} | {f"set/{name}": FILES[name] for name in ("images/a.png", "images/b.png")}
+    ref = await pin_dataset(str(zipped(tmp_path / "set.zip", files)), None, store)
+    frame = pl.read_parquet(await store.get(layout.dataset_samples(ref.digest)))
+    assert frame["id"].to_list() == ["x", "y"] and ref.name == "set"
+    two = zipped(tmp_path / "two.zip", files | {"set/other.csv": b"image_path\n"})
+    with pytest.raises(UserError, match=r"no annotation.csv, but there is \"other.csv\""):
+        await pin_dataset(str(two), None, store)

@@ -139,8 +139,8 @@ def test_wrong_bytes_in_a_row_name_the_line(tmp_path: Path) -> None:
     (tmp_path / "annotation.csv").write_bytes(b"\n".join(rows))
     found = read(tmp_path)
     assert [type(row) for row in found] == [Sample, BadRow, BadRow, Sample]
-    assert "line 3 is not UTF-8" in str(found[1])
-    assert "line 4 holds a NUL byte" in str(found[2])
+    assert "line 3: is not UTF-8" in str(found[1])
+    assert "line 4: holds a NUL byte" in str(found[2])
 
 
 def test_images_alone_in_natural_order(tmp_path: Path) -> None:

@@ -172,7 +172,9 @@ async def test_an_image_slightly_over_the_bound_says_its_size(make_folder, store
 async def test_a_source_that_is_nowhere(tmp_path: Path, store) -> None:
     with pytest.raises(UserError, match=r"no such file or folder .*nowhere.*no registry entry"):
         await pin_dataset("nowhere", tmp_path, store)
-    with pytest.raises(UserError, match=r"no reader for .ftp://.; expected a .csv file; .*a folder"):
+    with pytest.raises(
+        UserError, match=r"no reader for .ftp://.; expected hf://, s3://, https:// or a .csv file; .*a folder"
+    ):
         await pin_dataset("ftp://host/x", tmp_path, store)
     (tmp_path / "data.bin").write_bytes(b"x")
     with pytest.raises(UserError, match="no reader for this kind of file"):

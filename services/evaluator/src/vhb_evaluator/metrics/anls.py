@@ -3,7 +3,7 @@
 import polars as pl
 
 from vhb_evaluator.metrics.base import Metric
-from vhb_evaluator.metrics.edits import distances, each_reference
+from vhb_evaluator.metrics.edits import best_reference, distances, each_reference
 
 _THRESHOLD = 0.5
 
@@ -40,9 +40,5 @@ class Anls(Metric):
         distance = pl.when(longest > 0).then(edits / longest).otherwise(0.0)
         similarity = 1.0 - distance
         too_far = similarity < _THRESHOLD if tool else distance >= _THRESHOLD
-        return (
-            frame.select("row", pl.when(too_far).then(0.0).otherwise(similarity).alias("numerator"))
-            .group_by("row", maintain_order=True)
-            .max()
-            .with_columns(pl.lit(1.0).alias("denominator"))
-        )
+        value = pl.when(too_far).then(0.0).otherwise(similarity)
+        return best_reference(frame.select("row", value.alias("numerator")))

@@ -14,6 +14,7 @@ from vhb_evaluator.metrics.choices import (
 )
 from vhb_evaluator.metrics.classes import contained, key, named
 from vhb_evaluator.normalisation import normalised
+from vhb_evaluator.white_space import stripped
 from vhb_shared.errors import UserError
 
 
@@ -93,7 +94,7 @@ class ChoiceAccuracy(Metric):
         long = counted.select(
             "row", "options", pl.col("raw_references").alias("raw"), pl.col("references").alias("text")
         ).explode("raw", "text")  # fmt: skip
-        named_by = key(pl.col("raw").str.strip_chars()).str.to_uppercase()
+        named_by = key(stripped(pl.col("raw"))).str.to_uppercase()
         in_use = place(named_by) < known_letters(pl.col("options"))
         found = long.with_columns(
             pl.coalesce(pl.when(in_use).then(named_by), named(long.select("row", "text"), options)).alias("expected")

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import polars as pl
 
+from vhb_evaluator.white_space import SPACE, stripped
+
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _WITHOUT_CHOICES = 8
 """Letters known where a sample does not say its choices; "I" would be a word of many answers."""
@@ -26,7 +28,7 @@ def by_letter(pairs: pl.DataFrame) -> list[pl.Series]:
     Args:
         pairs: `raw_answer`, `options` (how many a sample has; 0: not known).
     """
-    answer = pl.col("raw_answer").str.strip_chars()
+    answer = stripped(pl.col("raw_answer"))
     # "A is right" is about the option, "A cat" about a cat: the article is put out of the way. Spaces are doubled, for
     # one that a match takes along is missed by the next.
     prose = answer.str.replace_all(_ABOUT_A, "${1}A\n${2}").str.replace_all(_ARTICLE, "${1}a ${2}")
@@ -47,7 +49,7 @@ def by_letter(pairs: pl.DataFrame) -> list[pl.Series]:
 
 def by_letter_vlmevalkit(pairs: pl.DataFrame) -> pl.Series:
     """The only letter among the words, if it occurs in the last four only; none for "A" among more than three words."""
-    words = pl.col("raw_answer").str.replace_all(r"[.()\[\],:;!*#{}]", " ").str.extract_all(r"[^\s\x1c-\x1f]+")
+    words = pl.col("raw_answer").str.replace_all(r"[.()\[\],:;!*#{}]", " ").str.extract_all(f"[^{SPACE}]+")
     length = words.list.len().cast(pl.Int64)
     early = words.list.head(pl.max_horizontal(length - 4, 0))
 

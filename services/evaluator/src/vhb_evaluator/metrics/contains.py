@@ -3,7 +3,7 @@
 import polars as pl
 
 from vhb_evaluator.metrics.base import Metric
-from vhb_evaluator.metrics.edits import each_reference
+from vhb_evaluator.metrics.edits import best_reference, each_reference
 
 
 class Contains(Metric):
@@ -20,10 +20,4 @@ class Contains(Metric):
         """See `Metric.score`."""
         answer, reference = pl.col("answer"), pl.col("reference")
         found = pl.when(reference == "").then(answer == "").otherwise(answer.str.contains(reference, literal=True))
-        return (
-            each_reference(pairs)
-            .select("row", found.cast(pl.Float64).alias("numerator"))
-            .group_by("row", maintain_order=True)
-            .max()
-            .with_columns(pl.lit(1.0).alias("denominator"))
-        )
+        return best_reference(each_reference(pairs).select("row", found.cast(pl.Float64).alias("numerator")))

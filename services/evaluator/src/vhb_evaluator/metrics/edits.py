@@ -9,6 +9,8 @@ import polars as pl
 from rapidfuzz import process
 from rapidfuzz.distance import LCSseq, Levenshtein
 
+from vhb_evaluator.white_space import SPACE
+
 Unit = Literal["characters", "words"]
 _Counts = npt.NDArray[np.int64]
 
@@ -109,7 +111,7 @@ def word_counts(texts: pl.Series) -> pl.Series:
     return texts.str.count_matches(_WORD)
 
 
-_WORD = r"[^\s\x1c-\x1f]+"
+_WORD = f"[^{SPACE}]+"
 _UNEVEN = r"[^\S ]|[\x1c-\x1f]|  |^ | $"
 
 
@@ -121,6 +123,15 @@ def _evenly_spaced(texts: pl.Series) -> bool:
 def each_reference(pairs: pl.DataFrame, *extra: pl.Expr) -> pl.DataFrame:
     """One row per sample and reference: `row`, `answer`, `reference` and the extra columns, in the given order."""
     return pairs.select("row", "answer", pl.col("references").alias("reference"), *extra).explode("reference")
+
+
+def best_reference(each: pl.DataFrame) -> pl.DataFrame:
+    """What a metric returns that counts the best of the references: `row`, `numerator`, `denominator` (1).
+
+    Args:
+        each: `row` and `numerator` of each sample and reference, as `each_reference` orders them.
+    """
+    return each.group_by("row", maintain_order=True).max().with_columns(pl.lit(1.0).alias("denominator"))
 
 
 def edits_to_nearest(pairs: pl.DataFrame, unit: Unit) -> pl.DataFrame:

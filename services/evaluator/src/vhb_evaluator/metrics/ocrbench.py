@@ -5,7 +5,8 @@ from typing import cast
 import polars as pl
 
 from vhb_evaluator.metrics.base import Metric, MetricOptions
-from vhb_evaluator.metrics.edits import distances, each_reference, word_counts
+from vhb_evaluator.metrics.edits import best_reference, distances, each_reference, word_counts
+from vhb_evaluator.white_space import stripped
 
 _SHORT = 5
 """Words from which on version 2 compares by similarity."""
@@ -43,12 +44,8 @@ class OcrBench(Metric):
         frame = frame.with_columns(pairs["raw_references"].explode().alias("raw_reference"))
         found = pl.col("answer").str.contains(pl.col("reference"), literal=True)
         exact = _unspaced("raw_answer").str.contains(_unspaced("raw_reference"), literal=True)
-        return (
-            frame.select("row", pl.when("formula").then(exact).otherwise(found).cast(pl.Float64).alias("numerator"))
-            .group_by("row", maintain_order=True)
-            .max()
-            .with_columns(pl.lit(1.0).alias("denominator"))
-        )
+        right = pl.when("formula").then(exact).otherwise(found).cast(pl.Float64)
+        return best_reference(frame.select("row", right.alias("numerator")))
 
 
 class OcrBenchV2(Metric):
@@ -75,13 +72,8 @@ class OcrBenchV2(Metric):
         alike = long.with_columns(distances(long["answer"], long["reference"])).select(
             "row", pl.when(similarity >= _THRESHOLD).then(similarity).otherwise(0.0).alias("numerator")
         )
-        return (
-            pl.concat([brief, alike])
-            .group_by("row", maintain_order=True)
-            .max()
-            .with_columns(pl.lit(1.0).alias("denominator"))
-        )
+        return best_reference(pl.concat([brief, alike]))
 
 
 def _unspaced(column: str) -> pl.Expr:
-    return pl.col(column).str.strip_chars().str.replace_all(r"[\n ]", "")
+    return stripped(pl.col(column)).str.replace_all(r"[\n ]", "")

@@ -175,7 +175,8 @@ def _options(found: type[Metric], spec: MetricSpec) -> MetricOptions | None:
         wrong = error.errors()[0]
         place = ".".join(map(str, wrong["loc"])) or "options"
         known = ", ".join(field.alias or name for name, field in found.options_type.model_fields.items()) or "none"
-        said = wrong["msg"].removeprefix("Value error, ")
+        unknown = wrong["type"] == "extra_forbidden"
+        said = "there is no such option" if unknown else wrong["msg"].removeprefix("Value error, ")
         raise UserError(f"option {place!r} of metric {found.name!r}: {said}; known options: {known}") from error
 
 

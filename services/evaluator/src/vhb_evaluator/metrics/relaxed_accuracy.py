@@ -3,7 +3,7 @@
 import polars as pl
 
 from vhb_evaluator.metrics.base import Metric
-from vhb_evaluator.metrics.edits import each_reference
+from vhb_evaluator.metrics.edits import best_reference, each_reference
 
 _TOLERANCE = 0.05
 _LOOSE = r"^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?$"
@@ -44,12 +44,7 @@ class RelaxedAccuracy(Metric):
             .then((said - wanted).abs() / wanted.abs() <= _TOLERANCE)
             .otherwise(answer.str.to_lowercase() == reference.str.to_lowercase())
         )
-        return (
-            frame.select("row", right.cast(pl.Float64).alias("numerator"))
-            .group_by("row", maintain_order=True)
-            .max()
-            .with_columns(pl.lit(1.0).alias("denominator"))
-        )
+        return best_reference(frame.select("row", right.cast(pl.Float64).alias("numerator")))
 
     def _number(self, text: pl.Expr) -> pl.Expr:
         """The text as a number; null where it is none."""

@@ -6,7 +6,7 @@ import polars as pl
 from rouge_score.tokenizers import DefaultTokenizer
 
 from vhb_evaluator.metrics.base import Metric, MetricOptions
-from vhb_evaluator.metrics.edits import common, each_reference
+from vhb_evaluator.metrics.edits import best_reference, common, each_reference
 
 
 class RougeOptions(MetricOptions):
@@ -42,15 +42,9 @@ class RougeL(Metric):
         counts = frame.select("row", shared, said=said.list.len(), wanted=wanted.list.len())
         total = (pl.col("said") + pl.col("wanted")).cast(pl.Float64)
         nothing = 0.0 if self.profile else 1.0
-        return (
-            # 2PR / (P + R) is twice what is common over all words of both.
-            counts.select(
-                "row", pl.when(total > 0).then(2 * pl.col("shared") / total).otherwise(nothing).alias("numerator")
-            )
-            .group_by("row", maintain_order=True)
-            .max()
-            .with_columns(pl.lit(1.0).alias("denominator"))
-        )
+        # 2PR / (P + R) is twice what is common over all words of both.
+        value = pl.when(total > 0).then(2 * pl.col("shared") / total).otherwise(nothing)
+        return best_reference(counts.select("row", value.alias("numerator")))
 
     def _words(self, texts: pl.Series) -> pl.Series:
         if self.profile is None:

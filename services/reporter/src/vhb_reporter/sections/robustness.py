@@ -65,7 +65,7 @@ def plots(groups: Sequence[ComparisonGroup]) -> list[Plot]:
     found: dict[tuple[str, str], dict[int, ComparisonGroup]] = {}
     for group in groups:
         if name := corruption_of(group.task):
-            found.setdefault((name.task, name.kind), {})[name.severity] = group
+            found.setdefault((name.task, name.series), {})[name.severity] = group
     made = []
     for (task, kind), by_severity in found.items():
         steps = dict(sorted(by_severity.items()))

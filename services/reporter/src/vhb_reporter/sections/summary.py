@@ -91,7 +91,7 @@ def _warnings(report: Report) -> list[str]:
         if run.reused.count:
             warnings.append(
                 gettext(
-                    "%(run)s: %(part)s of %(all)s answers were got by earlier jobs (%(jobs)s), with their latencies."
+                    "%(run)s: %(part)s of %(all)s answers were got by earlier runs (%(jobs)s), with their latencies."
                 )
                 % {
                     "run": run.name,

@@ -43,7 +43,7 @@ class VariantTable(NamedTuple):
     metric: str
     higher_is_better: bool | None
     names: tuple[str, ...]
-    """Of the variants: `blur-3`."""
+    """Of the variants: `blur-3`, `noise-3-s7`."""
     lines: tuple[VariantLine, ...]
     not_completed: tuple[NotCompleted, ...]
     intervals: bool
@@ -57,7 +57,7 @@ def variant_table(family: Family) -> VariantTable | None:
     metric = family.group.metrics[0]
     higher = family.group.higher_is_better.get(metric)
     groups = [family.group, *(group for _, group in family.variants)]
-    names = tuple(f"{found.kind}-{found.severity}" for found, _ in family.variants)
+    names = tuple(found.label for found, _ in family.variants)
     columns = [_by_model(group.runs) for group in groups]
     order = dict.fromkeys(_by_model(family.group.ranked()))
     order |= dict.fromkeys(key for column in columns for key in column)

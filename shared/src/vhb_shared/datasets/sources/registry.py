@@ -61,7 +61,19 @@ def _read(fetched: Fetched, base_dir: Path | None) -> Located:
     path, how, name = fetched
     if is_archive(path):
         path, name = unpacked(path, how.source, SourceSettings()), unpacked_name(name)
+        path = _meant(path, how)
     return Located(how.source, path, reader_of(how, path, base_dir), name)
+
+
+def _meant(folder: Path, how: DatasetSource) -> Path:
+    """What is read of an archive: its folder, or the only table in it, which nobody can name as it is packed."""
+    from vhb_shared.datasets.folder import ANNOTATION, tables
+    from vhb_shared.datasets.parquet import holds_parquet
+
+    if how.reader is not None or (folder / ANNOTATION).exists() or holds_parquet(folder):
+        return folder
+    found = tables(folder)
+    return found[0] if len(found) == 1 else folder
 
 
 def _read_by_plugin(how: DatasetSource) -> bool:

@@ -14,6 +14,7 @@ from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.datasets.sources.base import Fetched, Fetcher, Fetching
 from vhb_shared.errors import Unavailable, UserError
 from vhb_shared.store.local import COPY_CHUNK, disk_errors, part_path, whole_file
+from vhb_shared.store.s3_errors import reason
 from vhb_shared.store.s3_http import pool_manager
 
 MAX_REDIRECTS = 5
@@ -86,7 +87,7 @@ def _download(
                 return known
             return _saved(response, url, place, wanted, shown, fetching)
         except HTTPError as error:
-            raise Unavailable(f'data set "{shown}": the server does not answer ({error}).') from error
+            raise Unavailable(f'data set "{shown}": the server does not answer ({reason(error)}).') from error
 
 
 def _get(pool: urllib3.PoolManager, url: str, headers: dict[str, str], shown: str) -> urllib3.BaseHTTPResponse:
