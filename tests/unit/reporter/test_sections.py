@@ -43,7 +43,7 @@ class Unescaped(Extra):
 
 OURS = (
     "summary", "leaderboard", "differences", "charts", "tradeoffs", "breakdown", "class-map", "distributions",
-    "confusion", "fields", "robustness", "outcomes", "performance", "timings", "samples", "disagreement",
+    "confusion", "fields", "robustness", "outcomes", "judges", "performance", "timings", "samples", "disagreement",
     "failures", "setup", "provenance",
 )  # fmt: skip
 
