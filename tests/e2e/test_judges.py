@@ -111,6 +111,8 @@ def test_a_job_is_cancelled_while_judges_are_asked(place: Path, endpoint: Endpoi
     child = f"{job_id}-0-q0-1"
     until(lambda: child in vhb("status", "--all", cwd=place).stdout)
     until(lambda: "waiting for models that its metrics ask" in vhb("explain", job_id, cwd=place).stdout)
+    explained = vhb("explain", job_id, cwd=place).stdout
+    assert f"jack__judge ({child}-0): served by" in explained
     vhb("cancel", job_id, cwd=place)
     until(lambda: json.loads(vhb("status", child, "--json", cwd=place).stdout)["status"] == "cancelled")
     vhb("watch", job_id, cwd=place, code=None)

@@ -32,7 +32,9 @@ async def hinted(connection: Connection, views: AsyncIterator[JobView]) -> Async
             looked_at = now
             with suppress(Unavailable, NatsError, OSError):
                 facts = await gather(connection, view.job.job_id, view.runs)
-                view.hint = hint_of(explain_job(view.job, view.runs, facts))
+                # What a run waits for that asks models is what their runs wait for.
+                runs = view.questions if view.stage == "questions" else view.runs
+                view.hint = hint_of(explain_job(view.job, runs, facts))
         yield view
 
 

@@ -175,7 +175,7 @@ async def watch_job(connection: Connection, job_id: str, *, wait_for_it: bool = 
                 for each in asking:
                     if each not in heard:
                         heard[each] = await connection.bus.nc.subscribe(subjects.live_of_job(each), cb=on_live)
-                view.questions = await _runs_of(connection, asking)
+                view.questions = await runs_of(connection, asking)
                 view.problem = silent_since = None
             except NotFound:
                 if not wait_for_it:
@@ -196,7 +196,7 @@ async def watch_job(connection: Connection, job_id: str, *, wait_for_it: bool = 
                 await subscription.unsubscribe()
 
 
-async def _runs_of(connection: Connection, job_ids: list[str]) -> list[RunState]:
+async def runs_of(connection: Connection, job_ids: list[str]) -> list[RunState]:
     """Runs of several jobs; a job that is not there is left out."""
     runs: list[RunState] = []
     for job_id in job_ids:

@@ -27,19 +27,19 @@ async def _explain(job_id: str, as_json: bool, server: str | None, workdir: Path
     from vhb.facts import gather
     from vhb.knowing import known_job
     from vhb.screen import console, say
+    from vhb.watching import runs_of
 
     async with connected(settings(server, workdir)) as connection:
         job = await known_job(connection.states, job_id)
         facts = await gather(connection, job_id, await connection.states.runs(job), watched=True)
         job = await connection.states.job(job_id)
-        explained = explain_job(job, await connection.states.runs(job), facts)
+        runs = await connection.states.runs(job)
+        explained = explain_job(job, runs, facts)
+        asking = [each for run in runs for each in run.asking.values()]
+        asked = explain_job(job, await runs_of(connection, asking), facts)
     if as_json:
-        runs = [asdict(one) for one in explained]
-        print(
-            json.dumps(
-                {"job_id": job_id, "status": job.status, "problems": job.problems, "runs": runs}, ensure_ascii=False
-            )
-        )
+        said = {"runs": [asdict(one) for one in explained], "questions": [asdict(one) for one in asked]}
+        print(json.dumps({"job_id": job_id, "status": job.status, "problems": job.problems} | said, ensure_ascii=False))
         return
     out = console()
     say(out, f"{job_id} {job.status}")
@@ -47,3 +47,5 @@ async def _explain(job_id: str, as_json: bool, server: str | None, workdir: Path
         say(out, f"  {problem}")
     for one in explained:
         say(out, f"  {one.name}: {one.words}")
+    for one in asked:
+        say(out, f"    {one.name} ({one.run_id}): {one.words}")
