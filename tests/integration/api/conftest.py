@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from interface import Interface, interface
 from story import Story, story
 
 from vhb_api.db.database import Database
@@ -53,3 +54,9 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     migrate(made)
     yield made
     made.close()
+
+
+@pytest.fixture
+async def api(told: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Interface]:
+    async with interface(told, tmp_path, monkeypatch) as started:
+        yield started

@@ -58,6 +58,11 @@ class Workdir:
         return f"sqlite:///{self.root / 'api' / 'vhb.db'}"
 
     @property
+    def api_address(self) -> Path:
+        """Holds the address of the management plane while it listens."""
+        return self.root / "api" / "address"
+
+    @property
     def checkpoints(self) -> Path:
         """Answers of shards in flight; all agents of the stack find what another one left."""
         return self.root / "checkpoints"

@@ -177,3 +177,35 @@ class FactRow(Base):
 
 PROJECTION: tuple[type[Base], ...] = (EventRow, JobRow, RunRow, ShardRow, MetricRow, BackendRow, AgentRow, FactRow)
 """What a rebuild empties first."""
+
+
+class TokenRow(Base):
+    """A token of the REST interface; only its hash is kept. Not of the projection: a rebuild leaves it."""
+
+    __tablename__ = "tokens"
+
+    token_id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str]
+    hash: Mapped[str] = mapped_column(unique=True)
+    """sha256 of the token, hex: a token holds 256 random bits, which no dictionary has."""
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class AuditRow(Base):
+    """A request that was meant to change something, and what became of it."""
+
+    __tablename__ = "audit"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    time: Mapped[datetime]
+    token: Mapped[str]
+    """The token's name."""
+    role: Mapped[str]
+    method: Mapped[str]
+    path: Mapped[str]
+    status: Mapped[int]
+    client: Mapped[str]
+    about: Mapped[str | None]
+    """The job that was made, where one was."""
