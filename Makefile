@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TOOLS := $(VENV)/.installed-tools
-MEMBERS := shared services/scheduler services/inference-agent services/evaluator services/reporter services/api-wrapper services/metric-worker cli
+MEMBERS := shared services/scheduler services/inference-agent services/evaluator services/reporter services/api-wrapper services/metric-worker services/api cli
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-all lint fmt schemas lock screenshots bench clean
@@ -43,7 +43,7 @@ test-all: test ## every test: also kills, real engines, containers, browser, lar
 lint: $(TOOLS) ## style, strict types, dependency rule, generated schemas
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p vhb -p vhb_shared -p vhb_scheduler -p vhb_inference_agent -p vhb_evaluator -p vhb_reporter -p vhb_api_wrapper -p vhb_metric_worker
+	$(BIN)/mypy -p vhb -p vhb_shared -p vhb_scheduler -p vhb_inference_agent -p vhb_evaluator -p vhb_reporter -p vhb_api_wrapper -p vhb_metric_worker -p vhb_api
 	$(BIN)/lint-imports
 	$(BIN)/python -m vhb_shared.schemas --check
 

@@ -9,9 +9,9 @@ from bench.figures import Figures, median, quantile
 from bench.workload import running_stack, write_dataset, write_job
 from vhb.connect import Connection, connected, of_stack
 from vhb.embedded.workdir import Workdir
-from vhb.submission import new_job_id, read_job, self_contained, submit
 from vhb_shared.contracts import subjects
 from vhb_shared.contracts.events import JobCompleted, JobReportCompleted
+from vhb_shared.jobs.submission import new_job_id, read_job, self_contained, submit
 from vhb_shared.testing.endpoint_process import EndpointProcess
 
 REPEAT = 15

@@ -51,6 +51,14 @@ async def test_what_was_put_is_read(store: ObjectStore) -> None:
     assert await store.exists("jobs/a/plan.json")
 
 
+async def test_a_part_of_an_object_is_read(store: ObjectStore) -> None:
+    await store.put("a/b", bytes(range(100)))
+    assert await store.get_range("a/b", 10, 5) == bytes(range(10, 15))
+    assert await store.get_range("a/b", 95, 50) == bytes(range(95, 100))
+    with pytest.raises(NotFound):
+        await store.get_range("a/c", 0, 1)
+
+
 async def test_check_leaves_nothing_behind(store: ObjectStore) -> None:
     assert await keys(store, "") == []
 

@@ -1,23 +1,16 @@
-"""Gathers what `vhb.explaining` reads: agents, demand, what a job's services said last."""
+"""Gathers what `vhb explain` says: the facts, and how fast samples are answered just now."""
 
 import asyncio
-import json
 import time
 from collections.abc import Sequence
-
-from nats.errors import Error as NatsError
-from nats.js.errors import NotFoundError
-from pydantic import ValidationError
+from dataclasses import replace
 
 from vhb.connect import Connection
-from vhb.explaining import Facts
 from vhb.watching import JobView, watch_job
-from vhb_shared.contracts import subjects, topology
-from vhb_shared.contracts.live import Notice
-from vhb_shared.contracts.state import AgentInfo, BackendDemand, RunState
+from vhb_shared.contracts.state import RunState
+from vhb_shared.placement.explaining import Facts
+from vhb_shared.placement.gather import gather_facts
 
-FRESH_S = 20.0
-"""A warning is repeated at least every ten seconds while it holds."""
 WATCHED_S = 2.5
 
 
@@ -30,21 +23,12 @@ async def gather(connection: Connection, job_id: str, runs: Sequence[RunState], 
         runs: its runs.
         watched: whether to look on for a moment to see how fast samples are answered.
     """
-    agents = await connection.bus.agents.values(AgentInfo)
-    demands = {demand.backend_id: demand for demand in await connection.bus.backends.values(BackendDemand)}
-    rates: dict[str, float] = {}
-    done: dict[str, int] = {}
-    held = {session.backend_id for agent in agents for session in agent.sessions if session.state == "serving"}
-    if watched and any(run.stage == "inference" and run.backend_id in held for run in runs):
-        rates, done = await _rates(connection, job_id)
-    return Facts(
-        now=time.time(),
-        agents=agents,
-        demands=demands,
-        paused=await _paused(connection, job_id),
-        rates=rates,
-        done=done,
-    )
+    facts = await gather_facts(connection.bus, job_id)
+    held = {session.backend_id for agent in facts.agents for session in agent.sessions if session.state == "serving"}
+    if not watched or not any(run.stage == "inference" and run.backend_id in held for run in runs):
+        return facts
+    rates, done = await _rates(connection, job_id)
+    return replace(facts, now=time.time(), rates=rates, done=done)
 
 
 async def _rates(connection: Connection, job_id: str) -> tuple[dict[str, float], dict[str, int]]:
@@ -76,16 +60,3 @@ async def _rates(connection: Connection, job_id: str) -> tuple[dict[str, float],
         if last[run_id][0] - at > 1 and last[run_id][1] > count
     }
     return rates, {run_id: count for run_id, (_, count) in last.items()}
-
-
-async def _paused(connection: Connection, job_id: str) -> str | None:
-    """The job's last notice, where it is a fresh warning."""
-    subject = subjects.live(job_id, Notice.what)
-    try:
-        message = await connection.bus.js.get_last_msg(topology.LIVE, subject)
-        notice = Notice.model_validate_json(message.data or b"")
-    except (NotFoundError, ValidationError, json.JSONDecodeError, TimeoutError, NatsError):
-        return None
-    age = time.time() - message.time.timestamp() if message.time is not None else FRESH_S
-    paused = notice.level != "info" and notice.message.startswith("paused:")  # others are about a backend, and known
-    return f"{notice.source} {notice.message}" if paused and age < FRESH_S else None

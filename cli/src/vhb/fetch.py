@@ -12,17 +12,11 @@ from vhb_shared.contracts.state import JobState
 from vhb_shared.errors import NotFound, UserError
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
+from vhb_shared.store.results import JOB_FILES, is_run_result
 
 Dialect = Literal["rfc4180", "legacy"]
 
-JOB_FILES = (
-    "report.md", "report.html", "metrics.csv", "metrics.parquet", "metrics.json", "results.xlsx", "performance.csv",
-    "job.json", "samples.html",
-)  # fmt: skip
-"""What a job's results hold beside the folders of its runs."""
 _AT_ONCE = 8
-_PRIVATE = ("answers/", "scores/", "checkpoints/", "telemetry/", "run.json")
-"""Parts and plans: how the work was done, not results."""
 
 
 async def fetch_results(
@@ -68,7 +62,7 @@ async def _fetch_run(store: ObjectStore, run: RunSpec, folder: Path, dialect: Di
     found = [item.key async for item in store.list(prefix)]
     for key in found:
         name = key.removeprefix(prefix)
-        if not name.startswith(_PRIVATE):
+        if is_run_result(name):
             await _copy(store, key, folder / name, dialect)
 
 

@@ -7,10 +7,10 @@ from contextlib import suppress
 from nats.errors import Error as NatsError
 
 from vhb.connect import Connection
-from vhb.explaining import Explanation, explain_job
 from vhb.facts import gather
 from vhb.watching import JobView
 from vhb_shared.errors import Unavailable
+from vhb_shared.placement.explaining import Explanation, explain_job
 
 STILL_S = 6.0
 """Without progress for so long a hint is due; it is looked at again as often."""

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from vhb.commands.agents import agents
+from vhb.commands.api import api
 from vhb.commands.clean import clean
 from vhb.commands.compare import compare
 from vhb.commands.control import cancel, retry
@@ -71,6 +72,7 @@ for panel, functions in _PANELS.items():
     for function in functions:
         app.command(rich_help_panel=panel)(function)
 app.add_typer(dlq, name="dlq", rich_help_panel=_STACK)
+app.add_typer(api, name="api", rich_help_panel=_STACK)
 for group, name in (
     (models, "models"),
     (tasks, "tasks"),

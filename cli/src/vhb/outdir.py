@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from vhb.fetch import JOB_FILES
 from vhb_shared.errors import UserError
+from vhb_shared.store.results import JOB_FILES
 
 _OURS = (*JOB_FILES, "samples", "runs", ".vhb-run.json")
 

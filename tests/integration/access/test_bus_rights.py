@@ -58,10 +58,17 @@ REFUSED: dict[Role, tuple[str, ...]] = {
         f"{_JS}.STREAM.MSG.GET.KV_vhb-jobs", f"{_JS}.DIRECT.GET.KV_vhb-jobs.$KV.vhb-jobs.job.a",
         f"{_JS}.CONSUMER.CREATE.{topology.EVENTS}", _FOREIGN_CONSUMER, "vhb.anything",
     ),
+    "api": (
+        _COMPLETED, _SHARD, "$KV.vhb-jobs.job.a", "$KV.vhb-backends.b", "$KV.vhb-claims.b.0", _SUBMIT_NEXT,
+        subjects.inference("b", "run", 0), f"{_JS}.STREAM.PURGE.{topology.WORK}", _FOREIGN_CONSUMER,
+        f"{_JS}.STREAM.MSG.DELETE.{topology.DLQ}", f"{_JS}.CONSUMER.CREATE.{topology.EVENTS}",
+        f"{_JS}.CONSUMER.MSG.NEXT.{topology.EVENTS}.{topology.SUBSCRIBER.durable}",
+    ),
 }  # fmt: skip
 DEAF: dict[Role, tuple[str, ...]] = {
     "agent": ("_INBOX_scheduler.>", subjects.ALL_JOB_COMMANDS, "$KV.vhb-jobs.>"),
     "evaluator": ("_INBOX_cli.>", ">"),
+    "api": ("_INBOX_cli.>", subjects.ALL_JOB_COMMANDS, "$KV.>"),
     "cli": ("_INBOX.>", subjects.ALL_JOB_COMMANDS, "$KV.>"),
     "subscriber": ("_INBOX_cli.>", subjects.ALL_JOB_COMMANDS, "$KV.vhb-jobs.>", "$JS.>"),
 }

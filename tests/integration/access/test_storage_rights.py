@@ -14,11 +14,11 @@ from vhb_shared.store import layout
 _SHA = "ab" * 32
 WRITERS: dict[str, set[Role]] = {
     # Questions that metrics ask models are data sets too; their images are those of the run's data set.
-    layout.dataset_manifest(_SHA): {"cli", "evaluator"},
-    layout.dataset_samples(_SHA): {"cli", "evaluator"},
-    layout.dataset_media(_SHA, f"{_SHA}.png"): {"cli"},
-    layout.imported_answers(_SHA): {"cli"},
-    layout.job_submission("job"): {"cli"},
+    layout.dataset_manifest(_SHA): {"cli", "api", "evaluator"},
+    layout.dataset_samples(_SHA): {"cli", "api", "evaluator"},
+    layout.dataset_media(_SHA, f"{_SHA}.png"): {"cli", "api"},
+    layout.imported_answers(_SHA): {"cli", "api"},
+    layout.job_submission("job"): {"cli", "api"},
     layout.job_spec("job"): {"scheduler"},
     layout.plan("job"): {"scheduler"},
     layout.run_spec("job-0"): {"scheduler"},
@@ -40,7 +40,7 @@ WRITERS: dict[str, set[Role]] = {
     layout.reuse_index("scope", 1, "job-0", "abc"): {"evaluator"},
     layout.run_file("job-0", "metric_environments.json"): {"evaluator"},
     layout.run_file("job-0", "replicates.parquet"): {"evaluator"},
-    layout.metric_code(_SHA): {"cli"},
+    layout.metric_code(_SHA): {"cli", "api"},
     layout.run_file("job-0", "report.md"): {"reporter"},
     layout.job_file("job", "report.md"): {"reporter"},
     layout.job_file("job", "report.html"): {"reporter"},
@@ -51,7 +51,7 @@ WRITERS: dict[str, set[Role]] = {
 """Who writes what; every function of the layout that names an object is here."""
 
 
-def test_every_object_has_its_writers() -> None:
+def test_objects_are_written_by_who_makes_them() -> None:
     for key, writers in WRITERS.items():
         assert {role for role in ROLES if allowed(role, "write", key)} == writers, key
 

@@ -3,11 +3,12 @@ that refuse everything else."""
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ MODULES = {
     "agent": "vhb_inference_agent",
     "evaluator": "vhb_evaluator",
     "reporter": "vhb_reporter",
+    "api": "vhb_api",
 }
 
 
@@ -44,6 +46,7 @@ def _environment(server: RoleServer, s3: RightsServer, role: str, folder: Path) 
         "VHB_AGENT_NAME": "agent",
         "VHB_AGENT_DIRECTORY": str(folder / "agent"),
         "VHB_AGENT_ENVIRONMENTS": str(folder / "environments"),
+        "VHB_API_DATABASE": f"sqlite:///{folder}/api.db",
         "VHB_LOG_FORMAT": "json",
         "POLARS_MAX_THREADS": "2",
     }
@@ -98,6 +101,17 @@ def _denials(logs: dict[str, Path]) -> list[str]:
     return [line[-500:] for line in said if any(sign in line for sign in signs)]
 
 
+def _statuses(file: Path) -> list[str]:
+    """What the management plane knows of the jobs, as soon as it does."""
+    give_up = time.monotonic() + 20
+    while True:
+        with closing(sqlite3.connect(file)) as database:
+            found = [status for (status,) in database.execute("SELECT status FROM jobs")]
+        if "running" not in found or time.monotonic() > give_up:
+            return found
+        time.sleep(0.2)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(500)
 async def test_a_job_runs_with_every_service_as_its_own_user(server: RoleServer, tmp_path: Path) -> None:
@@ -120,6 +134,8 @@ async def test_a_job_runs_with_every_service_as_its_own_user(server: RoleServer,
         assert "org.vlmhyperbench.job.completed.v1" in told.stdout
         refused = _vhb(listening, "cancel", job_id)
         assert refused.returncode == 2 and "'subscriber' may not" in refused.stderr, refused.stderr
+
+        assert _statuses(tmp_path / "api.db") == ["completed", "completed"]
 
         assert _denials(logs) == []
         secrets = [s3.keys[role][1] for role in MODULES]

@@ -15,7 +15,6 @@ from vhb_inference_agent.opened import OpenedBackend
 from vhb_inference_agent.placed import Adopted
 from vhb_inference_agent.reattach import reattach
 from vhb_inference_agent.resources.pool import ResourcePool
-from vhb_inference_agent.resources.room import Lease
 from vhb_inference_agent.survivors import Survivor, SurvivorFiles
 from vhb_shared.bus.client import Bus
 from vhb_shared.contracts.job import ModelEntry
@@ -26,6 +25,7 @@ from vhb_shared.environments.base import (
     EnvironmentSettings,
     EnvironmentSpec,
 )
+from vhb_shared.placement.room import Lease
 
 MODEL = ModelEntry(name="m", backend="detached")
 DEVICES = tuple(Device(uuid=str(index), index=index, name="x", memory_gib=24) for index in range(2))

@@ -11,13 +11,13 @@ from agent_harness import entry, until, want
 
 from vhb_inference_agent.claims import try_claim
 from vhb_inference_agent.endpoint import BackendLost, Endpoint
-from vhb_inference_agent.resources.room import Lease
 from vhb_inference_agent.sessions import BackendSession, Tenancy
 from vhb_shared.bus.client import Bus
 from vhb_shared.bus.provision import ensure_consumer, provision
 from vhb_shared.contracts import topology
 from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.state import AgentInfo, BackendDemand, Claim, SessionInfo
+from vhb_shared.placement.room import Lease
 from vhb_shared.store.directory import DirectoryStore
 from vhb_shared.testing.nats_server import provisioned_bus, running_server
 

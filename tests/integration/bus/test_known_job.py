@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from vhb.knowing import known_job
 from vhb_shared.bus.client import Bus
+from vhb_shared.bus.knowing import known_job
 from vhb_shared.bus.states import StateReader
 from vhb_shared.contracts import subjects, topology
 from vhb_shared.contracts.commands import SubmitJob

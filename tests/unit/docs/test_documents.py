@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings
 from typer.main import get_command
 
 from vhb.main import app
+from vhb_api.settings import ApiSettings
 from vhb_evaluator.metrics.registry import metric_class, metric_names
 from vhb_evaluator.normalisation import PROFILES
 from vhb_evaluator.settings import EvaluatorSettings
@@ -66,6 +67,7 @@ def test_every_command_is_described() -> None:
             ),
         ),
         ("environments.md", (DockerSettings,)),
+        ("api.md", (ApiSettings,)),
     ],
 )
 def test_every_setting_is_described_and_no_other(page: str, kinds: tuple[type[BaseSettings], ...]) -> None:

@@ -1,9 +1,9 @@
 """What the entry says is in what is started, whatever the adapter."""
 
 from vhb_inference_agent.launching import complete
-from vhb_inference_agent.resources.room import Lease
 from vhb_shared.contracts.job import ModelEntry, Mount, Resources
 from vhb_shared.environments.base import EnvironmentSpec
+from vhb_shared.placement.room import Lease
 
 ADAPTERS = EnvironmentSpec(
     name="engine",

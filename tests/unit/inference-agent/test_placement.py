@@ -18,10 +18,10 @@ from vhb_inference_agent.placement import (
     next_step,
     replicas_justified,
 )
-from vhb_inference_agent.resources.needs import needs_of
 from vhb_inference_agent.resources.pool import ResourcePool
 from vhb_shared.contracts.job import ModelEntry, Resources
 from vhb_shared.contracts.state import AgentInfo, BackendDemand, Device, SessionInfo
+from vhb_shared.placement.needs import needs_of
 
 BACKENDS = {"engine": ("process",), "remote": ()}
 STEP_S = 2.0

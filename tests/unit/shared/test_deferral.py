@@ -55,7 +55,7 @@ def test_threads_touch_it_at_once() -> None:
 
 
 def test_the_command_line_connects_without_the_weight_of_services() -> None:
-    loaded = run(NOT_NEEDED.format(module="vhb.submission, vhb.embedded.stack")).split()
+    loaded = run(NOT_NEEDED.format(module="vhb_shared.jobs.submission, vhb.embedded.stack")).split()
     assert "nats" in loaded
     assert not {"polars", "faststream", "openai", "PIL", "jinja2", "jsonschema", "minio"} & set(loaded)
 

@@ -1,7 +1,6 @@
 """`vhb cancel` and `vhb retry`."""
 
 import asyncio
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -37,37 +36,34 @@ def retry(
 
 async def _cancel(job_id: str, server: str | None, workdir: Path) -> None:
     from vhb.connect import connected, settings
-    from vhb.knowing import known_job, until_job
-    from vhb_shared.contracts import subjects
-    from vhb_shared.contracts.commands import CancelJob
+    from vhb_shared.bus.knowing import known_job
+    from vhb_shared.jobs import control
 
     async with connected(settings(server, workdir)) as connection:
         job = await known_job(connection.states, job_id)
         if job.ended:
             print(f"{job_id} has ended already: {job.status}")
             return
-        command = CancelJob(job_id=job_id, requested_at=datetime.now(UTC).isoformat())
-        await connection.bus.command(subjects.CANCEL, command, f"cancel:{job_id}:{job.round}")
-        state = await until_job(connection.states, job_id, lambda state: state.ended)
+        state = await control.cancel(connection.bus, job)
         print(f"{job_id} {state.status}" if state.status == "cancelled" else f"{job_id} had just ended: {state.status}")
 
 
 async def _retry(
     job_id: str, failed_only: bool, wait: bool, out: Path | None, server: str | None, workdir: Path
 ) -> int:
-    from vhb.again import ask_again, unanswered
     from vhb.connect import connected, settings
     from vhb.ending import finish
-    from vhb.knowing import known_job
     from vhb.screen import console
+    from vhb_shared.bus.knowing import known_job
+    from vhb_shared.jobs.control import ask_again, unanswered
 
     async with connected(settings(server, workdir)) as connection:
         job = await known_job(connection.states, job_id)
-        if job.ended and not await unanswered(connection, job, failed_only=failed_only):
-            withdrawn = failed_only and await unanswered(connection, job, failed_only=False)
+        if job.ended and not await unanswered(connection.states, job, failed_only=failed_only):
+            withdrawn = failed_only and await unanswered(connection.states, job, failed_only=False)
             more = f"; {withdrawn} withdrawn: `vhb retry {job_id}` asks those too" if withdrawn else ""
             print(f"{job_id}: nothing to ask again{more}")
             return 0
-        await ask_again(connection, job, failed_only=failed_only)
+        await ask_again(connection.bus, job, failed_only=failed_only)
         print(job_id, flush=True)
         return await finish(connection, job_id, out, console(stderr=True)) if wait else 0

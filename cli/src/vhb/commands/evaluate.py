@@ -101,6 +101,7 @@ async def _evaluate(
 ) -> int:
     from vhb.connect import connected, settings
     from vhb_shared.errors import UserError
+    from vhb_shared.jobs.stored import evaluated_anew, plan_of
 
     if not metrics:
         raise UserError("Say which metrics: --metrics cer,wer (`vhb metrics list` shows them).")
@@ -112,23 +113,19 @@ async def _evaluate(
         async with connected(settings(server, workdir)) as connection:
             return await _run(connection, spec, Path.cwd(), out)
     async with connected(settings(server, workdir)) as connection:
-        spec = _of_plan(await _plan(connection, answers), specs)
+        spec = evaluated_anew(await plan_of(connection.states, connection.store, answers), specs)
         return await _run(connection, spec, None, out)
 
 
 def _specs(named: str) -> "tuple[MetricSpec, ...]":
     """A metric by its name, or those of a file."""
-    from vhb_shared.contracts.job import MetricList, MetricSpec
-    from vhb_shared.contracts.metric_label import parse_label
+    from vhb_shared.contracts.job import MetricList
     from vhb_shared.documents.check import check_document
     from vhb_shared.documents.read import read_document
-    from vhb_shared.errors import UserError
+    from vhb_shared.jobs.stored import metric_named
 
     if Path(named).suffix.lower() not in (".yaml", ".yml", ".json"):
-        try:
-            return (MetricSpec.model_validate(parse_label(named)),)
-        except ValueError as error:
-            raise UserError(f"--metrics: {error}.") from None
+        return (metric_named(named),)
     return check_document(read_document(Path(named), "file of metrics"), MetricList).metrics
 
 
@@ -137,25 +134,13 @@ async def _report(
 ) -> int:
     from vhb.connect import connected, settings
     from vhb_shared.contracts.job import ReportOptions
+    from vhb_shared.jobs.stored import plan_of
 
     async with connected(settings(server, workdir)) as connection:
-        plans = [await _plan(connection, job_id) for job_id in dict.fromkeys(job_ids)]
+        plans = [await plan_of(connection.states, connection.store, job_id) for job_id in dict.fromkeys(job_ids)]
         spec = _of_results(plans)
         options = ReportOptions.model_validate(plans[0].spec.report.model_dump() | changes)
         return await _run(connection, spec.model_copy(update={"report": options}), None, out)
-
-
-async def _plan(connection: "Connection", job_id: str) -> "Plan":
-    from vhb.knowing import known_job
-    from vhb_shared.contracts.plan import Plan
-    from vhb_shared.errors import NotFound, UserError
-    from vhb_shared.store import layout
-
-    job = await known_job(connection.states, job_id)
-    try:
-        return Plan.model_validate_json(await connection.store.get(layout.plan(job_id)))
-    except NotFound:
-        raise UserError(f"Job {job_id} has nothing to work on: it was {job.status}.") from None
 
 
 def _of_file(file: Path, dataset: str, model: str, metrics: "tuple[MetricSpec, ...]") -> "JobSpec":
@@ -187,26 +172,6 @@ def _last_part(source: str) -> str:
         source = source.partition("?")[0].partition("#")[0]
     name = "".join(each for each in PurePosixPath(source).name if each.isprintable() and each != "\\")
     return name[:200] or "data"
-
-
-def _of_plan(plan: "Plan", metrics: "tuple[MetricSpec, ...]") -> "JobSpec":
-    """The same runs with other metrics, on the answers they have."""
-    from vhb_shared.contracts.job import JobSpec, RunEntry
-
-    tasks = {run.task.name: run.task.model_copy(update={"metrics": metrics, "answers": None}) for run in plan.runs}
-    models = {run.model.name: run.model for run in plan.runs}
-    return JobSpec(
-        name=plan.spec.name,
-        models=tuple(models.values()),
-        tasks=tuple(tasks.values()),
-        runs=tuple(
-            RunEntry(model=run.model.name, task=run.task.name, name=run.name, answers=f"run:{run.results_run_id}")
-            for run in plan.runs
-        ),
-        stages=("evaluation", "reporting"),
-        shard_size=plan.spec.shard_size,
-        report=plan.spec.report,
-    )
 
 
 def _of_results(plans: "list[Plan]") -> "JobSpec":
@@ -243,11 +208,11 @@ def _distinct(entry: E, known: dict[str, E]) -> E:
 
 
 async def _run(connection: "Connection", spec: "JobSpec", base_dir: Path | None, out: Path | None) -> int:
-    from vhb import submission
     from vhb.ending import finish
     from vhb.screen import console, say
-    from vhb.strangers import left_out_answers
+    from vhb_shared.jobs import submission
     from vhb_shared.jobs.load import LoadedJob
+    from vhb_shared.jobs.strangers import left_out_answers
     from vhb_shared.jobs.validate import validate_job
     from vhb_shared.registry.registry import Registry
 

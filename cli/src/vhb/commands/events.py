@@ -31,8 +31,8 @@ def events(
 
 async def _events(job_id: str | None, follow: bool, as_json: bool, server: str | None, workdir: Path) -> None:
     from vhb.connect import connected, settings
-    from vhb.knowing import known_job
     from vhb_shared.bus.history import stored
+    from vhb_shared.bus.knowing import known_job
     from vhb_shared.contracts import subjects, topology
     from vhb_shared.errors import Unavailable
 

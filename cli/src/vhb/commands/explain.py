@@ -23,11 +23,11 @@ def explain(
 
 async def _explain(job_id: str, as_json: bool, server: str | None, workdir: Path) -> None:
     from vhb.connect import connected, settings
-    from vhb.explaining import explain_job
     from vhb.facts import gather
-    from vhb.knowing import known_job
     from vhb.screen import console, say
     from vhb.watching import runs_of
+    from vhb_shared.bus.knowing import known_job
+    from vhb_shared.placement.explaining import explain_job
 
     async with connected(settings(server, workdir)) as connection:
         job = await known_job(connection.states, job_id)

@@ -36,7 +36,7 @@ def results(
 async def _results(job_id: str, out: Path, dialect: DialectName, server: str | None, workdir: Path) -> None:
     from vhb.connect import connected, settings
     from vhb.fetch import fetch_results
-    from vhb.knowing import known_job
+    from vhb_shared.bus.knowing import known_job
 
     async with connected(settings(server, workdir)) as connection:
         job = await known_job(connection.states, job_id)

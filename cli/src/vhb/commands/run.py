@@ -40,7 +40,7 @@ def run(
     """
     from vhb.outdir import OutDir
     from vhb.quiet import log_warnings_only
-    from vhb.submission import read_job
+    from vhb_shared.jobs.submission import read_job
 
     log_warnings_only()
     loaded, registry = read_job(job, limit=limit, skip_bad_rows=skip_bad_rows, no_reuse=no_reuse, here=True)
@@ -123,8 +123,8 @@ class _Run:
             return await self._job(connection, spec)
 
     async def _bundle(self, loaded: "LoadedJob", registry: "Registry", store: "ObjectStore") -> "JobSpec":
-        from vhb.strangers import left_out_answers
-        from vhb.submission import self_contained
+        from vhb_shared.jobs.strangers import left_out_answers
+        from vhb_shared.jobs.submission import self_contained
 
         with self._console.status("reading data") as status:
             spec = await self_contained(loaded, registry, store, status.update)
@@ -136,7 +136,7 @@ class _Run:
         from vhb.again import go_on, was_rejected
         from vhb.ending import finish
         from vhb.outdir import Marker
-        from vhb.submission import new_job_id, spec_hash, submit
+        from vhb_shared.jobs.submission import new_job_id, spec_hash, submit
 
         fingerprint = spec_hash(spec)
         job_id = self._folder.resume(fingerprint, self._overwrite)

@@ -43,9 +43,9 @@ async def _show(
     job_id: str, sample: str, run: str | None, as_json: bool, save: Path | None, server: str | None, workdir: Path
 ) -> None:
     from vhb.connect import connected, settings
-    from vhb.knowing import known_job
     from vhb.screen import console, say
     from vhb.showing import sample_shower
+    from vhb_shared.bus.knowing import known_job
 
     async with connected(settings(server, workdir)) as connection:
         await known_job(connection.states, job_id)

@@ -38,8 +38,8 @@ def watch(
 async def _watch(job_id: str, server: str | None, workdir: Path) -> int:
     from vhb.connect import connected, settings
     from vhb.ending import finish
-    from vhb.knowing import known_job
     from vhb.screen import console
+    from vhb_shared.bus.knowing import known_job
 
     async with connected(settings(server, workdir)) as connection:
         await known_job(connection.states, job_id)
@@ -49,11 +49,11 @@ async def _watch(job_id: str, server: str | None, workdir: Path) -> int:
 async def _status(job_id: str | None, as_json: bool, every: bool, server: str | None, workdir: Path) -> None:
     from vhb.connect import connected, settings
     from vhb.display import summary
-    from vhb.explaining import explain_job
     from vhb.facts import gather
     from vhb.hints import hint_of
-    from vhb.knowing import known_job
     from vhb.screen import console, say
+    from vhb_shared.bus.knowing import known_job
+    from vhb_shared.placement.explaining import explain_job
 
     async with connected(settings(server, workdir)) as connection:
         if job_id is None:

@@ -31,11 +31,11 @@ async def _submit(
     server: str | None,
     workdir: Path,
 ) -> int:
-    from vhb import submission
     from vhb.connect import connected, settings
     from vhb.ending import finish
     from vhb.screen import console, say
-    from vhb.strangers import left_out_answers
+    from vhb_shared.jobs import submission
+    from vhb_shared.jobs.strangers import left_out_answers
 
     loaded, registry = submission.read_job(job, limit=limit, skip_bad_rows=skip_bad_rows, no_reuse=no_reuse)
     screen = console(stderr=True)

@@ -25,9 +25,9 @@ def validate(
 
 
 async def _validate(path: Path, as_json: bool, limit: int | None, skip_bad_rows: bool) -> None:
-    from vhb.strangers import left_out_answers
-    from vhb.submission import read_job, self_contained
     from vhb_shared.jobs.expand import expand_job
+    from vhb_shared.jobs.strangers import left_out_answers
+    from vhb_shared.jobs.submission import read_job, self_contained
     from vhb_shared.store.directory import DirectoryStore
 
     loaded, registry = read_job(path, limit=limit, skip_bad_rows=skip_bad_rows, here=True)

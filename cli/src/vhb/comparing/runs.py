@@ -99,7 +99,7 @@ async def on_stack(argument: str, connection: "Connection", scratch: Path) -> li
     Raises:
         UserError: there is no such job or run, or it has no scores.
     """
-    from vhb.knowing import known_job
+    from vhb_shared.bus.knowing import known_job
     from vhb_shared.contracts.plan import Plan, RunSpec
     from vhb_shared.errors import NotFound, UserError
     from vhb_shared.store import layout

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -22,7 +23,7 @@ from vhb_shared.settings import BusSettings
 log = structlog.get_logger(__name__)
 
 
-_CAN_WAIT = ("vhb_evaluator", "vhb_reporter")
+_CAN_WAIT = ("vhb_evaluator", "vhb_reporter", "vhb_api")
 """They give way to the agents: what keeps an engine waiting costs more than a score that comes a little later."""
 
 
@@ -34,6 +35,8 @@ class Counts:
     evaluators: int = 1
     reporters: int = 1
     schedulers: int = 1
+    api: bool = False
+    """Whether the management plane is part of it."""
 
 
 class EmbeddedStack:
@@ -42,6 +45,7 @@ class EmbeddedStack:
     Args:
         workdir: where everything lies.
         nats_port: of the server; a free one when None.
+        api_port: of the management plane; a free one when None, the same until the stack stops.
         counts: how many of each service.
         say: told in a sentence what a person should know: that a process died and was started again.
 
@@ -54,6 +58,7 @@ class EmbeddedStack:
         workdir: Workdir,
         *,
         nats_port: int | None = None,
+        api_port: int | None = None,
         counts: Counts | None = None,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -61,6 +66,7 @@ class EmbeddedStack:
         self._say = say
         self._counts = counts or Counts()
         self._nats_port = nats_port
+        self._api_port = api_port
         self._held = ExitStack()
         self._services: list[Child] = []
         self._nats: Child | None = None
@@ -79,6 +85,7 @@ class EmbeddedStack:
             use_s3 = bool(os.environ.get("VHB_S3_ENDPOINT"))
             store_dir = None if use_s3 else self._workdir.objects
             self.address = Address(pid=os.getpid(), nats_url=url, nats_creds=creds, store_dir=store_dir)
+            self._workdir.api_address.unlink(missing_ok=True)
             for name, module, extra in self._members():
                 await self._start_service(name, module, extra)
             await self._provision(url, creds)
@@ -135,7 +142,21 @@ class EmbeddedStack:
         metrics = {"VHB_EVALUATOR_ENVIRONMENTS": os.environ.get("VHB_EVALUATOR_ENVIRONMENTS", environments)}
         members += [(f"evaluator-{n}", "vhb_evaluator", metrics) for n in range(counts.evaluators)]
         members += [(f"reporter-{n}", "vhb_reporter", {}) for n in range(counts.reporters)]
+        if counts.api:
+            members.append(("api", "vhb_api", self._of_api()))
         return members
+
+    def _of_api(self) -> dict[str, str]:
+        workdir = self._workdir
+        # Found again after a restart: a free port is chosen here, and not by the service.
+        wanted = {
+            "VHB_API_DATABASE": workdir.api_database,
+            "VHB_API_PORT": str(self._api_port or free_port()),
+            "VHB_API_DATA_DIR": str(Path.cwd()),
+        }
+        return {name: os.environ.get(name, value) for name, value in wanted.items()} | {
+            "VHB_API_ADDRESS_FILE": str(workdir.api_address)
+        }
 
     async def _start_service(self, name: str, module: str, extra: dict[str, str]) -> None:
         assert self.address is not None
@@ -163,6 +184,14 @@ class EmbeddedStack:
         if self._nats is not None:
             await self._nats.stop()
         self._held.close()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _inherited() -> dict[str, str]:

@@ -53,6 +53,16 @@ class Workdir:
         return self.root / "agents" / name
 
     @property
+    def api_database(self) -> str:
+        """Address of the management plane's database."""
+        return f"sqlite:///{self.root / 'api' / 'vhb.db'}"
+
+    @property
+    def api_address(self) -> Path:
+        """Holds the address of the management plane while it listens."""
+        return self.root / "api" / "address"
+
+    @property
     def checkpoints(self) -> Path:
         """Answers of shards in flight; all agents of the stack find what another one left."""
         return self.root / "checkpoints"

@@ -24,7 +24,6 @@ from vhb_inference_agent.placement import (
     next_step,
     replicas_justified,
 )
-from vhb_inference_agent.resources.needs import needs_of, obstacle
 from vhb_inference_agent.resources.pool import ResourcePool
 from vhb_inference_agent.sessions import BackendSession, OnFailure, Tenancy
 from vhb_inference_agent.survivors import Survivor
@@ -34,6 +33,7 @@ from vhb_shared.contracts import topology
 from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.state import AgentInfo, BackendDemand, Claim
 from vhb_shared.errors import Unavailable
+from vhb_shared.placement.needs import needs_of, obstacle
 
 log = structlog.get_logger(__name__)
 

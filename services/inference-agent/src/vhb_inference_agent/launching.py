@@ -1,9 +1,9 @@
 """What an entry asks of the place it runs in, added to what its adapter wants to run. In one place for all adapters."""
 
-from vhb_inference_agent.resources.room import Lease
 from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.job import ModelEntry
 from vhb_shared.environments.base import Environment, EnvironmentFailed, EnvironmentSpec
+from vhb_shared.placement.room import Lease
 
 _GIB = 2**30
 

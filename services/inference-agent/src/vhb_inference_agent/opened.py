@@ -15,7 +15,6 @@ from vhb_inference_agent.leftovers import Leftovers
 from vhb_inference_agent.manifest import describe
 from vhb_inference_agent.placed import Adopted, Keep, Placed
 from vhb_inference_agent.readiness import TAIL_LINES, Readiness
-from vhb_inference_agent.resources.room import Lease
 from vhb_inference_agent.restarts import Deaths, RestartPolicy
 from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.job import ModelEntry
@@ -29,6 +28,7 @@ from vhb_shared.environments.base import (
     Progress,
     Stats,
 )
+from vhb_shared.placement.room import Lease
 
 _READ_LINES = 400
 """What is searched for the reason of a death: an engine's root cause stands far above its last line."""

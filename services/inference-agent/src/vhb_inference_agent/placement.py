@@ -10,10 +10,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vhb_inference_agent.resources.needs import needs_of, obstacle, room_of
 from vhb_inference_agent.resources.pool import ResourcePool
-from vhb_inference_agent.resources.room import Needs, Room
 from vhb_shared.contracts.state import AgentInfo, BackendDemand
+from vhb_shared.placement.needs import needs_of, obstacle, room_of
+from vhb_shared.placement.room import Needs, Room
 
 PATIENCE_S = 600.0
 """How long a run waits before a backend that serves younger ones gives way to it."""

@@ -15,7 +15,6 @@ from vhb_inference_agent.endpoint import BackendLost, RunningBackend
 from vhb_inference_agent.handlers import Runner, ShardHandlers
 from vhb_inference_agent.intake import Appetite, ShardIntake
 from vhb_inference_agent.manifest import for_run
-from vhb_inference_agent.resources.room import Lease
 from vhb_inference_agent.survivors import Survivor
 from vhb_inference_agent.telemetry.gauges import Observed
 from vhb_inference_agent.telemetry.runner import MeasuredRunner
@@ -28,6 +27,7 @@ from vhb_shared.contracts.live import Notice
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.state import AgentInfo, BackendDemand, SessionInfo
 from vhb_shared.errors import Unavailable
+from vhb_shared.placement.room import Lease
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
 

@@ -14,9 +14,9 @@ from typing import Any
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from vhb_inference_agent.resources.room import Lease
 from vhb_shared.contracts.state import BackendDemand, Claim
 from vhb_shared.environments.base import EnvironmentHandle, EnvironmentSpec
+from vhb_shared.placement.room import Lease
 
 log = structlog.get_logger(__name__)
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from vhb_inference_agent.resources.needs import obstacle
 from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.state import AgentInfo, BackendDemand, Trouble
+from vhb_shared.placement.needs import obstacle
 
 DELAYS_S = (5.0, 10.0, 20.0, 40.0, 80.0)
 """Before the second try, the third, ...; after the last the runs fail."""

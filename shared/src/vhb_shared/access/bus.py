@@ -212,6 +212,22 @@ def _operator() -> Rights:
     return Rights(publish=(*base.publish, *back), subscribe=base.subscribe)
 
 
+def _api() -> Rights:
+    return Rights(
+        publish=(
+            subjects.ALL_JOB_COMMANDS,
+            *_consume(*_own("api")),
+            *_read(*_ALL_BUCKETS),
+            f"{_API}.CONSUMER.INFO.{topology.WORK}.*",
+            *_HISTORY,
+            *_DEAD,
+            # The last notice of a job.
+            f"{_API}.STREAM.MSG.GET.{topology.LIVE}",
+        ),
+        subscribe=_WATCH,
+    )
+
+
 def _subscriber() -> Rights:
     own = (subject for subject in _consume(topology.SUBSCRIBER) if not subject.startswith("vhb."))
     return Rights(publish=(*_HISTORY, *own), subscribe=(subjects.ALL_EVENTS,))
@@ -226,4 +242,5 @@ _RIGHTS = {
     "cli": _cli,
     "operator": _operator,
     "subscriber": _subscriber,
+    "api": _api,
 }

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 from vhb_shared.errors import UserError
 
 Role = Literal[
-    "provisioner", "scheduler", "agent", "evaluator", "reporter", "cli", "operator", "subscriber"
+    "provisioner", "scheduler", "agent", "evaluator", "reporter", "cli", "operator", "subscriber", "api"
 ]  # fmt: skip
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -18,6 +18,7 @@ ABOUT: dict[Role, str] = {
     "cli": "submits, cancels and retries jobs, reads state, events and results, announces comparisons",
     "operator": "what cli may, and puts dead letters back",
     "subscriber": "reads events, nothing else",
+    "api": "what cli may, but for comparisons, and takes all events into its database",
 }
 
 

@@ -28,6 +28,11 @@ class Keys:
     delete: tuple[str, ...] = ()
 
 
+_SUBMITS = Keys(
+    read=(_DATASETS, _IMPORTS, _RUN + "*", _JOB + "*"),
+    write=(_DATASETS, _IMPORTS, _METRIC_CODE, layout.job_submission(_ANY)),
+)
+
 KEYS: dict[Role, Keys] = {
     "scheduler": Keys(
         read=(_DATASETS, _JOB + "*", layout.run_spec(_ANY)),
@@ -71,10 +76,8 @@ KEYS: dict[Role, Keys] = {
             layout.job_file(_ANY, "samples.html"), layout.job_samples(_ANY, _ANY),
         ),
     ),
-    "cli": Keys(
-        read=(_DATASETS, _IMPORTS, _RUN + "*", _JOB + "*"),
-        write=(_DATASETS, _IMPORTS, _METRIC_CODE, layout.job_submission(_ANY)),
-    ),
+    "cli": _SUBMITS,
+    "api": _SUBMITS,
 }  # fmt: skip
 """Roles that are not here have no key to object storage."""
 

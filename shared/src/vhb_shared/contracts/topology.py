@@ -131,11 +131,14 @@ REPORTER_JOB = _on("reporter", JobEvaluated.what)
 SUBSCRIBER = Consumer(stream=EVENTS, durable="subscriber--events", subject=subjects.ALL_EVENTS)
 """For an outside system that may make no consumer of its own: it goes on where it stopped."""
 
+API_EVENTS = Consumer(stream=EVENTS, durable="api--events", subject=subjects.ALL_EVENTS)
+"""What the management plane writes down; where its database is made anew, it reads the stream itself."""
+
 CONSUMERS: tuple[Consumer, ...] = (
     SCHEDULER_SUBMIT, SCHEDULER_CANCEL, SCHEDULER_RETRY, SCHEDULER_REUSED, SCHEDULER_STARTED, SCHEDULER_SHARD,
     SCHEDULER_BACKEND_FAILED, SCHEDULER_QUESTIONS, SCHEDULER_EVALUATED, SCHEDULER_EVALUATION_FAILED,
     SCHEDULER_RUN_REPORTED, SCHEDULER_JOB_REPORTED, SCHEDULER_ADVISORIES, REUSE, SUBSCRIBER,
-    EVALUATOR_SHARD, EVALUATOR_RUN, EVALUATOR_RUN_FAILED, REPORTER_RUN, REPORTER_JOB,
+    EVALUATOR_SHARD, EVALUATOR_RUN, EVALUATOR_RUN_FAILED, REPORTER_RUN, REPORTER_JOB, API_EVENTS,
 )  # fmt: skip
 
 

@@ -49,7 +49,13 @@ class _Config:
     prompts: dict[Path, PromptSet] = field(default_factory=dict)
 
 
-def read_user_config(path: Path, *, out: Path | None = None, registered: Collection[str] | None = None) -> JobSpec:
+def read_user_config(
+    path: Path,
+    *,
+    folder: Path | None = None,
+    out: Path | None = None,
+    registered: Collection[str] | None = None,
+) -> JobSpec:
     """Reads `user_config.csv` into a job with explicit runs. Blocks: call it in a thread.
 
     Rows with the same model, or the same task, share them, so that reports compare them. Paths of data sets and
@@ -60,19 +66,19 @@ def read_user_config(path: Path, *, out: Path | None = None, registered: Collect
 
     Args:
         path: the file.
+        folder: instead of the folder that it is in.
         out: results folder of an earlier run; `results/<file name>` beside the file when None.
         registered: names in the model registry, to check models here; None leaves it to the scheduler.
 
     Raises:
         UserError: all problems, with file, line and column.
     """
-    models_csv = next(
-        (p for p in (path.parent / MODELS_CSV, path.parent / DATA_DIRS / MODELS_CSV) if p.is_file()), None
-    )
+    folder = folder or path.parent
+    models_csv = next((p for p in (folder / MODELS_CSV, folder / DATA_DIRS / MODELS_CSV) if p.is_file()), None)
     config = _Config(
         path=path,
-        places=Places(path.parent),
-        out=out or path.parent / "results" / path.stem,
+        places=Places(folder),
+        out=out or folder / "results" / path.stem,
         catalogue=read_models_csv(models_csv) if models_csv is not None else {},
         registered=frozenset(registered) if registered is not None else None,
     )

@@ -27,14 +27,18 @@ class LoadedJob:
         return f"{self.document.where(loc)}: {spell(loc)}" if self.document is not None else spell(loc)
 
 
-def load_job(path: Path) -> LoadedJob:
+def load_job(path: Path, folder: Path | None = None) -> LoadedJob:
     """Reads a job file. Blocks.
+
+    Args:
+        path: the file.
+        folder: where its relative paths start; None: beside it.
 
     Raises:
         UserError: it is missing, malformed, or not a job; says every mistake with line and column.
     """
     suffix = path.suffix.lower()
-    base_dir = path.parent.absolute()
+    base_dir = (folder or path.parent).absolute()
     if path.exists() and not path.is_dir() and suffix not in SUFFIXES:
         raise UserError(f"{path} is not a job file by its name: expected one of {', '.join(SUFFIXES)}.")
     if suffix == ".csv" and path.is_file():
@@ -42,11 +46,11 @@ def load_job(path: Path) -> LoadedJob:
         from vhb_shared.registry.registry import Registry
 
         registered = Registry.load(base_dir).models.keys()
-        return LoadedJob(read_user_config(path, registered=registered), base_dir)
+        return LoadedJob(read_user_config(path, folder=base_dir, registered=registered), base_dir)
     document = read_document(path, "job file")
     if isinstance(document.data, dict) and not {"models", "tasks", "runs"} & document.data.keys():
         from vhb_shared.datasets.run_yaml import is_run_yaml, read_run_yaml
 
         if is_run_yaml(document.data):
-            return LoadedJob(read_run_yaml(document.data, path), base_dir)
+            return LoadedJob(read_run_yaml(document.data, base_dir / path.name), base_dir)
     return LoadedJob(check_document(document, JobSpec), base_dir, document)

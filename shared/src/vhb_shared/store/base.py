@@ -47,6 +47,14 @@ class ObjectStore(ABC):
             NotFound: no such key.
         """
 
+    async def get_range(self, key: str, start: int, length: int) -> bytes:
+        """Reads a part of an object: `length` bytes from `start`, fewer at its end.
+
+        Raises:
+            NotFound: no such key.
+        """
+        return (await self.get(key))[start : start + length]
+
     @abstractmethod
     async def get_file(self, key: str, path: Path) -> None:
         """Copies an object to a local file, which appears whole or not at all; parents are made.
@@ -69,4 +77,8 @@ class ObjectStore(ABC):
 
     def local_path(self, key: str) -> Path | None:
         """The object's file, when the storage is a directory of this host; None elsewhere. For reading only."""
+        return None
+
+    def presigned(self, key: str, seconds: int) -> str | None:
+        """An address by which whoever has it may read the object for so long; None where there are none such."""
         return None

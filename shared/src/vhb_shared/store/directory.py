@@ -63,6 +63,14 @@ class DirectoryStore(ObjectStore):
 
         return await self._run("reading from", read)
 
+    async def get_range(self, key: str, start: int, length: int) -> bytes:
+        def read() -> bytes:
+            with self._found(key) as path, path.open("rb") as file:
+                file.seek(start)
+                return file.read(length)
+
+        return await self._run("reading from", read)
+
     async def get_file(self, key: str, path: Path) -> None:
         def copy() -> None:
             with self._found(key) as stored, stored.open("rb") as source:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -110,6 +111,24 @@ class S3Store(ObjectStore):
     async def get(self, key: str) -> bytes:
         check_key(key)
         return await self._run(key, lambda: b"".join(self._content(key)))
+
+    async def get_range(self, key: str, start: int, length: int) -> bytes:
+        check_key(key)
+
+        def read() -> bytes:
+            response = self._client.get_object(bucket_name=self._bucket, object_name=key, offset=start, length=length)
+            with closing(response):
+                data = response.read()
+                response.release_conn()
+            return data
+
+        return await self._run(key, read)
+
+    def presigned(self, key: str, seconds: int) -> str | None:
+        check_key(key)
+        return self._client.presigned_get_object(
+            bucket_name=self._bucket, object_name=key, expires=timedelta(seconds=seconds)
+        )
 
     async def get_file(self, key: str, path: Path) -> None:
         check_key(key)

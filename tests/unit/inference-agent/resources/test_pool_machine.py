@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from vhb_inference_agent.resources.pool import ResourcePool
-from vhb_inference_agent.resources.room import Lease, Needs
 from vhb_shared.contracts.state import Device
+from vhb_shared.placement.room import Lease, Needs
 
 SIZES = st.sampled_from([16.0, 23.99, 40.0, 80.0])
 NEEDS = st.one_of(

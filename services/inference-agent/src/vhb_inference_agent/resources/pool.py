@@ -3,8 +3,8 @@
 Synchronous and without I/O: a lease is taken or refused in one step, so two tasks cannot come between.
 """
 
-from vhb_inference_agent.resources.room import Lease, Needs, Room
 from vhb_shared.contracts.state import Device
+from vhb_shared.placement.room import Lease, Needs, Room
 
 
 class ResourcePool:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from vhb.explaining import Facts, explain_run
 from vhb.hints import hint_of
 from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.job import ModelEntry, Resources
@@ -16,6 +15,7 @@ from vhb_shared.contracts.state import (
     SessionInfo,
     Trouble,
 )
+from vhb_shared.placement.explaining import Facts, explain_run
 
 NOW = 1000.0
 JOB = JobState(job_id="j", name="j", status="running", run_ids=("r",))

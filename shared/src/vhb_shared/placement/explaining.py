@@ -1,4 +1,4 @@
-"""Why a run is where it is, in words. Pure: `vhb.facts` gathers what it reads.
+"""Why a run is where it is, in words. Pure: `placement.gather` gathers what it reads.
 
 Texts from engines and models are untrusted: they are shortened, and whoever shows them treats them as plain text.
 """
@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from vhb_inference_agent.resources.needs import Obstacle, needs_of, obstacle, room_of, wanted_words
-from vhb_inference_agent.resources.room import Needs
 from vhb_shared.contracts.job import ModelEntry
 from vhb_shared.contracts.state import AgentInfo, BackendDemand, JobState, RunState, SessionInfo
+from vhb_shared.placement.needs import Obstacle, needs_of, obstacle, room_of, wanted_words
+from vhb_shared.placement.room import Needs
 
 What = Literal["done", "failed", "cancelled", "serving", "starting", "waiting"]
 

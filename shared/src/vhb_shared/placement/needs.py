@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from vhb_inference_agent.resources.room import Needs, Room
 from vhb_shared.contracts.job import ModelEntry
 from vhb_shared.contracts.state import AgentInfo, Place, SessionInfo
 from vhb_shared.environments.references import is_allowed
+from vhb_shared.placement.room import Needs, Room
 
 ObstacleKind = Literal["backend", "environment", "image", "devices", "memory", "places"]
 

@@ -28,17 +28,25 @@ MAX_INLINE_BYTES = 48_000
 
 
 def read_job(
-    path: Path, *, limit: int | None = None, skip_bad_rows: bool = False, no_reuse: bool = False, here: bool = False
+    path: Path,
+    *,
+    folder: Path | None = None,
+    limit: int | None = None,
+    skip_bad_rows: bool = False,
+    no_reuse: bool = False,
+    here: bool = False,
 ) -> tuple[LoadedJob, Registry]:
     """Reads and validates a job file, with what the command line adds to it.
 
     Args:
+        path: the file.
+        folder: where its relative paths start; None: beside it.
         here: it will run on this machine, so that its variables are those the agent will have.
 
     Raises:
         UserError: it is not a job that could run.
     """
-    loaded = load_job(path)
+    loaded = load_job(path, folder)
     spec = loaded.spec
     if skip_bad_rows:
         spec = spec.model_copy(update={"skip_bad_rows": True})

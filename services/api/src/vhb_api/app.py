@@ -1,0 +1,77 @@
+"""What the service is made of."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from vhb_api.access.limits import RateLimit
+from vhb_api.access.tokens import Tokens
+from vhb_api.db.database import Database
+from vhb_api.db.migrate import migrate
+from vhb_api.measures import Measures
+from vhb_api.projection.projector import Projector
+from vhb_api.projection.stored import StoredJobs
+from vhb_api.rest.application import application
+from vhb_api.rest.context import Context
+from vhb_api.serving import serving
+from vhb_api.settings import ApiSettings
+from vhb_api.submitting.submitter import Submitter
+from vhb_shared.bus.service import Service
+from vhb_shared.contracts import topology
+from vhb_shared.settings import StoreSettings
+from vhb_shared.store.base import ObjectStore
+from vhb_shared.store.open import open_store
+
+CONSUMERS = (topology.API_EVENTS,)
+
+
+@asynccontextmanager
+async def opened_database(settings: ApiSettings) -> AsyncIterator[Database]:
+    """The database with the tables of this version.
+
+    Raises:
+        UserError: its address is wrong, or it is of a newer version.
+        Unavailable: it does not answer.
+    """
+    database = Database(settings.database)
+    try:
+        await asyncio.to_thread(migrate, database)
+        yield database
+    finally:
+        await asyncio.to_thread(database.close)
+
+
+@asynccontextmanager
+async def setup(service: Service) -> AsyncIterator[None]:
+    """Projects the events into the database, and serves the interface over it."""
+    settings = ApiSettings()
+    settings.check()
+    async with AsyncExitStack() as opened:
+        database = await opened.enter_async_context(opened_database(settings))
+        tokens = Tokens(database)
+        if settings.admin_token_file is not None:
+            await asyncio.to_thread(tokens.take_from, settings.admin_token_file)
+        public: ObjectStore | None = None
+        if settings.s3_public_endpoint is not None:
+            stored = StoreSettings().model_copy(update={"s3_endpoint": settings.s3_public_endpoint})
+            public = await opened.enter_async_context(open_store(stored))
+        context = Context(
+            settings=settings,
+            bus=service.bus,
+            store=service.store,
+            public_store=public,
+            database=database,
+            submitter=Submitter(
+                service.bus, service.store, settings.data_dir, settings.sources, settings.submissions_at_once
+            ),
+            tokens=tokens,
+            measures=Measures(),
+            rate=RateLimit(settings.requests_per_minute),
+        )
+        await opened.enter_async_context(serving(application(context), settings))
+        jobs = StoredJobs(service.bus, service.store)
+        projector = Projector(service.bus, database, jobs, lambda batch: context.measures.events.inc(len(batch)))
+        await projector.ensure_current()
+        async with projector.pulling():
+            context.ready = True
+            yield

@@ -1,0 +1,1 @@
+"""From the event stream to rows: pure derivation, one writer, rebuilding."""

@@ -1,0 +1,166 @@
+"""What the routes answer with."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from vhb_shared.contracts.results import OutcomeCounts
+
+
+class _FromRow(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class JobEntry(_FromRow):
+    """A job."""
+
+    job_id: str
+    name: str
+    status: str
+    """waiting (handed in, not planned yet), running, completed, failed, cancelled or rejected."""
+    round: int
+    """Counts retries."""
+    created_at: datetime
+    finished_at: datetime | None
+    runs: int
+    samples: int
+    counts: OutcomeCounts
+    """Of samples so far, by outcome."""
+    reason: str | None
+    problems: list[str]
+    """Why it was rejected."""
+
+
+class MetricEntryAnswer(_FromRow):
+    """A headline number."""
+
+    metric: str
+    value: float | None
+    n: int
+    n_scored: int
+    n_failed: int
+    value_if_failed_worst: float | None
+    value_if_failed_best: float | None
+    higher_is_better: bool
+
+
+class RunEntryAnswer(_FromRow):
+    """A run."""
+
+    run_id: str
+    job_id: str
+    name: str
+    model: str
+    task: str
+    dataset: str
+    dataset_digest: str
+    backend_id: str | None
+    samples: int
+    shards: int
+    shards_done: int
+    round: int
+    stage: str
+    status: str
+    reason: str | None
+    reused: int
+    counts: OutcomeCounts
+    metrics: list[MetricEntryAnswer]
+
+
+class BackendEntry(_FromRow):
+    """One start of a backend."""
+
+    backend_id: str
+    replica: int
+    session: str
+    job_id: str
+    model: str
+    agent_id: str
+    state: str
+    started_at: datetime
+    changed_at: datetime
+    seconds_to_ready: float | None
+    reason: str | None
+
+
+class EventEntry(_FromRow):
+    """An event."""
+
+    id: str
+    seq: int
+    """Its place in the stream; 0 where it was put together from storage."""
+    job_id: str
+    what: str
+    time: datetime
+    data: dict[str, Any]
+
+
+class ExplanationEntry(_FromRow):
+    """Why a run is where it is."""
+
+    run_id: str
+    name: str
+    what: str
+    words: str
+
+
+class SubmittedJob(BaseModel):
+    """A job that was handed in."""
+
+    job_id: str
+    name: str
+    runs: int
+    warnings: list[str]
+
+
+class CheckedJob(BaseModel):
+    """A job that could run, as far as its file tells."""
+
+    name: str
+    models: list[str]
+    tasks: list[str]
+    runs: int
+
+
+class Artefact(BaseModel):
+    """A file of a job's results."""
+
+    name: str
+    """`report.html`, `runs/<run name>/answers.csv`."""
+    bytes: int
+
+
+class RegistryEntry(BaseModel):
+    """What a job can name."""
+
+    name: str
+    origin: str
+    """Where it is written."""
+    description: str | None
+    entry: dict[str, Any] | None
+    """What it says; none for what a package registers."""
+
+
+class TokenEntry(_FromRow):
+    """A token, without the token."""
+
+    token_id: str
+    name: str
+    role: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class AuditEntry(_FromRow):
+    """A request that was meant to change something."""
+
+    number: int
+    time: datetime
+    token: str
+    role: str
+    method: str
+    path: str
+    status: int
+    client: str
+    about: str | None

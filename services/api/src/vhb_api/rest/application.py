@@ -1,0 +1,53 @@
+"""The routes put together."""
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.types import ASGIApp
+
+from vhb_api.rest import administration, artefacts, health, jobs, registries
+from vhb_api.rest.context import Context
+from vhb_api.rest.middleware import Guard
+from vhb_api.rest.problems import ProblemDetails, install
+from vhb_api.submitting.problems import Problem
+
+PREFIX = "/api/v1"
+
+
+def routes() -> FastAPI:
+    """The application without a context: enough for its OpenAPI document."""
+    app = FastAPI(
+        title="VLMHyperBench",
+        version="1",
+        description="Hand jobs in, watch them, fetch results.",
+        openapi_url=f"{PREFIX}/openapi.json",
+        # Their pages load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+    )
+    api = APIRouter(prefix=PREFIX)
+    for router in (jobs.router, artefacts.router, registries.router, administration.router):
+        api.include_router(router)
+    app.include_router(api)
+    app.include_router(health.router)
+    install(app)
+
+    def openapi() -> dict[str, object]:
+        if app.openapi_schema is None:
+            made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            schemas = made.setdefault("components", {}).setdefault("schemas", {})
+            template = "#/components/schemas/{model}"
+            details = ProblemDetails.model_json_schema(ref_template=template)
+            details.pop("$defs", None)
+            schemas |= {"ProblemDetails": details, "Problem": Problem.model_json_schema(ref_template=template)}
+            app.openapi_schema = made
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app
+
+
+def application(context: Context) -> ASGIApp:
+    """What the server serves."""
+    app = routes()
+    app.state.context = context
+    return Guard(app, context)

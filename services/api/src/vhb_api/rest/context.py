@@ -1,0 +1,100 @@
+"""What all routes work with, and who is asking."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from vhb_api.access.limits import RateLimit
+from vhb_api.access.roles import Role, may
+from vhb_api.access.tokens import Bearer, Tokens
+from vhb_api.db.database import Database
+from vhb_api.measures import Measures
+from vhb_api.rest.problems import Failed
+from vhb_api.settings import ApiSettings
+from vhb_api.submitting.submitter import Submitter
+from vhb_shared.bus.client import Bus
+from vhb_shared.bus.states import StateReader
+from vhb_shared.store.base import ObjectStore
+
+GUESSES_PER_MINUTE = 30
+"""Wrong tokens that one address may try."""
+
+
+@dataclass
+class Context:
+    """Of one process."""
+
+    settings: ApiSettings
+    bus: Bus
+    store: ObjectStore
+    public_store: ObjectStore | None
+    """The same storage, as clients reach it."""
+    database: Database
+    submitter: Submitter
+    tokens: Tokens
+    measures: Measures
+    rate: RateLimit
+    guesses: RateLimit = field(default_factory=lambda: RateLimit(GUESSES_PER_MINUTE))
+    ready: bool = False
+    """Whether the database has been brought up to date once."""
+
+    @property
+    def states(self) -> StateReader:
+        """State of jobs and runs."""
+        return StateReader(self.bus)
+
+
+def context_of(request: Request) -> Context:
+    """The context of the process."""
+    context: Context = request.app.state.context
+    return context
+
+
+Ctx = Annotated[Context, Depends(context_of)]
+JobId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,79}$", description="A job.")]
+_scheme = HTTPBearer(auto_error=False, description="A token: `vhb api token create`.")
+
+
+async def bearer(
+    request: Request, context: Ctx, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_scheme)]
+) -> Bearer:
+    """Who is asking.
+
+    Raises:
+        Failed: nobody known (401), or too often (429).
+    """
+    known = await asyncio.to_thread(context.tokens.known, given.credentials) if given is not None else None
+    if known is None:
+        # Whose token is known is let through, whatever others at the address do.
+        address = request.client.host if request.client is not None else ""
+        if given is not None and context.guesses.wait(address):
+            raise Failed(429, "Too many wrong tokens came from this address.", headers={"Retry-After": "60"})
+        what = "This token is not known, or was revoked." if given is not None else "A token is needed."
+        raise Failed(401, f"{what} Send one as `Authorization: Bearer TOKEN`.", headers={"WWW-Authenticate": "Bearer"})
+    request.state.bearer = known
+    wait = context.rate.wait(known.token_id)
+    if wait:
+        seconds = str(int(wait) + 1)
+        raise Failed(429, f"Too many requests; the next one may come in {seconds} s.", headers={"Retry-After": seconds})
+    return known
+
+
+Anyone = Annotated[Bearer, Depends(bearer)]
+
+
+class _Needs:
+    def __init__(self, role: Role) -> None:
+        self._role = role
+
+    async def __call__(self, known: Anyone) -> Bearer:
+        if not may(known.role, self._role):
+            raise Failed(403, f"This needs the role {self._role}; the token's role is {known.role}.")
+        return known
+
+
+Viewer = Annotated[Bearer, Depends(_Needs("viewer"))]
+Submitting = Annotated[Bearer, Depends(_Needs("submitter"))]
+Admin = Annotated[Bearer, Depends(_Needs("admin"))]

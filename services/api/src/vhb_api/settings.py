@@ -1,0 +1,74 @@
+"""The service's own settings, from environment variables `VHB_API_*`."""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from vhb_shared.errors import UserError
+
+
+class ApiSettings(BaseSettings):
+    """Where the database is, where the interface listens, what it takes."""
+
+    model_config = SettingsConfigDict(env_prefix="VHB_API_", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    database: str = Field("sqlite:///vhb-api.db", repr=False)
+    """`sqlite:///FILE`, by default a file in the working directory; or `postgresql://USER:PASSWORD@HOST/NAME`."""
+    host: str = "127.0.0.1"
+    port: int = Field(8477, ge=0, le=65535)
+    """0: a free one."""
+    address_file: Path | None = None
+    """Where to write the interface's address when it listens."""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    trusted_network: bool = False
+    """Whether to listen without TLS beyond this machine: something before the service ends TLS, or keeps others out."""
+    admin_token_file: Path | None = None
+    """A file with a token that is an administrator's."""
+    data_dir: Path | None = None
+    """Where files that jobs name start; no job reads a file elsewhere. None: jobs name no files."""
+    sources: Annotated[tuple[str, ...], NoDecode] = ("hf", "s3", "https", "http")
+    """Kinds of address that data sets are fetched from, separated by commas; `none`: no data sets are fetched."""
+    max_body_mib: float = Field(16, gt=0)
+    """Of what is handed in."""
+    submissions_at_once: int = Field(2, ge=1)
+    """Jobs whose data are read at a time; others are told to come again."""
+    requests_per_minute: int = Field(600, ge=1)
+    """Of one token."""
+    s3_public_endpoint: str | None = None
+    """Address of the object storage as clients see it: then artefacts are fetched there, by presigned addresses."""
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return () if value == "none" else tuple(part.strip() for part in value.split(",") if part.strip())
+
+    def check(self) -> None:
+        """Whether it may listen where it is told to.
+
+        Raises:
+            UserError: it would speak without TLS beyond this machine, or half of a certificate is missing.
+        """
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise UserError("VHB_API_TLS_CERT and VHB_API_TLS_KEY belong together: name both, or none.")
+        for name, file in (("CERT", self.tls_cert), ("KEY", self.tls_key)):
+            if file is not None and not file.is_file():
+                raise UserError(f"VHB_API_TLS_{name}: there is no file {file}.")
+        if self.tls_cert is None and not self.trusted_network and not _is_loopback(self.host):
+            raise UserError(
+                f"VHB_API_HOST: {self.host} is reached from other machines, and tokens would travel in the clear. Name "
+                "VHB_API_TLS_CERT and VHB_API_TLS_KEY, listen on 127.0.0.1, or set VHB_API_TRUSTED_NETWORK=true where "
+                "something else ends TLS."
+            )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

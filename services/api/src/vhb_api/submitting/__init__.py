@@ -1,0 +1,1 @@
+"""Jobs that are handed in over the REST interface."""
