@@ -7,6 +7,7 @@ import pytest
 from interface import Interface, interface
 from story import Story
 
+from vhb_shared.contracts import events
 from vhb_shared.contracts.state import AgentInfo
 from vhb_shared.testing.samples import small_png
 
@@ -232,3 +233,17 @@ async def test_registries_and_agents_are_shown(api: Interface, tmp_path: Path) -
     info = AgentInfo(agent_id="a", host="h", pid=1, started_at="2026-01-01T00:00:00+00:00")
     await api.told.bus.agents.put("a", info)
     assert [agent["host"] for agent in await api.get("/agents")] == ["h"]
+
+
+async def test_jobs_in_which_metrics_ask_models_are_listed_when_they_are_asked_for(api: Interface) -> None:
+    await api.told.submit("users")
+    for name, what in (("users-0-q0-1", events.JobAccepted), ("users-0-q1-1", events.JobRejected)):
+        more = {"problems": ("no",)} if what is events.JobRejected else {"runs": ()}
+        await api.told.bus.publish(what(job_id=name, name="judge", asked_by="users-0", **more))
+    await api.until("users-0-q1-1", "rejected")
+    assert [job["job_id"] for job in (await api.get("/jobs"))["items"]] == ["users"]
+    asked = (await api.get("/jobs?asked_by=users-0"))["items"]
+    assert {(job["job_id"], job["asked_by"]) for job in asked} == {
+        ("users-0-q0-1", "users-0"),
+        ("users-0-q1-1", "users-0"),
+    }

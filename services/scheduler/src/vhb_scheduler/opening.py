@@ -66,7 +66,7 @@ class JobOpener:
             asked_by=asked_by,
         )
         await self._create(subjects.job_key(command.job_id), state)
-        await self._bus.publish(JobRejected(job_id=command.job_id, name=name, problems=problems))
+        await self._bus.publish(JobRejected(job_id=command.job_id, name=name, problems=problems, asked_by=asked_by))
         log.info("job_rejected", problems=len(error.problems))
 
     async def _open(self, plan: Plan, submitted_at: str, asked_by: str | None) -> None:

@@ -79,6 +79,8 @@ class JobRejected(Event):
     what: ClassVar[str] = "job.rejected"
     name: str
     problems: tuple[str, ...]
+    asked_by: str | None = None
+    """As in `job.accepted`."""
 
 
 class _JobEnded(Event):

@@ -23,6 +23,7 @@ def jobs(
     task: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    asked_by: str | None = None,
     below: tuple[datetime, str] | None = None,
     limit: int,
 ) -> list[JobRow]:
@@ -34,10 +35,12 @@ def jobs(
         name: what the name holds, in any case.
         model, task: of a run of it.
         since, until: when it was planned.
+        asked_by: jobs that ask models what metrics of this run want to know; None: jobs of users only.
         below: where the page before ended.
         limit: rows.
     """
     query = select(JobRow).order_by(JobRow.created_at.desc(), JobRow.job_id.desc()).limit(limit)
+    query = query.where(JobRow.asked_by.is_(None) if asked_by is None else JobRow.asked_by == asked_by)
     if status:
         query = query.where(JobRow.status.in_(status))
     if name:

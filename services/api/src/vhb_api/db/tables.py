@@ -69,6 +69,8 @@ class JobRow(_Counts, Base):
     samples: Mapped[int]
     reason: Mapped[str | None]
     problems: Mapped[list[str]]
+    asked_by: Mapped[str | None]
+    """The run whose metrics ask its questions; None: a user's job."""
 
 
 class RunRow(_Counts, Base):

@@ -103,6 +103,7 @@ def job_row(
     about: Any = next((one for one in own if isinstance(one.event, JobAccepted | JobRejected)), None) or last
     if about is None:
         return None
+    planned = about.event if isinstance(about.event, JobAccepted | JobRejected) else None
     rejected = about.event if isinstance(about.event, JobRejected) else None
     planned_at = datetime.fromisoformat(plan.created_at).astimezone(UTC) if plan is not None else known_plan
     status = "rejected" if rejected else end.event.what.partition(".")[2] if end is not None else "running"
@@ -118,4 +119,5 @@ def job_row(
         "finished_at": ended_at,
         "reason": end.event.reason if end is not None and isinstance(end.event, JobFailed) else None,
         "problems": list(rejected.problems) if rejected else [],
+        "asked_by": planned.asked_by if planned is not None else None,
     }

@@ -53,7 +53,7 @@ class StoredJobs:
                 yield job_id, plan, [Recorded(MADE_UP, time, event) for event, time in await self._events(plan)]
         for job in await self._states.jobs():
             if job.status == "rejected" and job.job_id not in known:  # it never had a plan
-                event = events.JobRejected(job_id=job.job_id, name=job.name, problems=job.problems)
+                event = events.JobRejected(**job.model_dump(include={"job_id", "name", "problems", "asked_by"}))
                 time = datetime.fromisoformat(job.finished_at or job.submitted_at).astimezone(UTC)
                 yield job.job_id, None, [Recorded(MADE_UP, time, event)]
 
@@ -63,6 +63,7 @@ class StoredJobs:
         found: list[tuple[Event, datetime]] = [(accepted, planned_at)]
         try:
             job = await self._states.job(plan.job_id)
+            found = [(accepted.model_copy(update={"asked_by": job.asked_by}), planned_at)]
         except NotFound:
             summary = await self._summary(plan.job_id)
             return found + [(event, planned_at) for event in (summary.events() if summary is not None else ())]

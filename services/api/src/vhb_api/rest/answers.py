@@ -30,6 +30,8 @@ class JobEntry(_FromRow):
     reason: str | None
     problems: list[str]
     """Why it was rejected."""
+    asked_by: str | None
+    """The run whose metrics ask its questions; null: a user's job."""
 
 
 class MetricEntryAnswer(_FromRow):

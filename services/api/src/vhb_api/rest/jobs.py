@@ -125,10 +125,11 @@ async def list_jobs(
     task: _Text = None,
     since: _Time = None,
     until: _Time = None,
+    asked_by: _Text = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[answers.JobEntry]:
-    """Jobs, the newest first."""
+    """Jobs, the newest first; those in which metrics of a run ask models only with `asked_by`."""
     place = place_of(cursor, str, str)
     try:
         below = (queries.moment(place[0]), str(place[1])) if place is not None else None
@@ -138,8 +139,8 @@ async def list_jobs(
     def ask() -> list[JobRow]:
         with context.database.reading() as session:
             return queries.jobs(
-                session, status=status, name=name, model=model, task=task, since=since, until=until, below=below,
-                limit=limit + 1,
+                session, status=status, name=name, model=model, task=task, since=since, until=until,
+                asked_by=asked_by, below=below, limit=limit + 1,
             )  # fmt: skip
 
     found = await asyncio.to_thread(ask)
@@ -249,6 +250,7 @@ def _early(job_id: str, name: str, status: str, created_at: datetime, runs: int)
     return answers.JobEntry(
         job_id=job_id, name=name, status=status, round=0, created_at=created_at, finished_at=None, runs=runs,
         samples=0, counts=_counts(None), reason=None, problems=[],
+        asked_by=None,
     )  # fmt: skip
 
 

@@ -73,6 +73,7 @@ def upgrade() -> None:
         sa.Column("samples", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("problems", sa.JSON(), nullable=False),
+        sa.Column("asked_by", sa.Text(), nullable=True),
         sa.Column("answered", sa.Integer(), nullable=False),
         sa.Column("empty", sa.Integer(), nullable=False),
         sa.Column("truncated", sa.Integer(), nullable=False),
