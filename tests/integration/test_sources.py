@@ -353,6 +353,8 @@ async def test_redirects(web: Web, store: ObjectStore) -> None:
 
 
 async def test_what_the_web_refuses(web: Web, store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for wrong in ("https://", "https://[::1"):
+        assert "expected an address like https://host/" in await refused(wrong, store)
     assert "no such file (status 404)" in await refused(address(web, "/nothing.parquet"), store)
     said = await refused(address(web).replace("http://", "http://me:pw@"), store)
     assert "leave name and password out" in said and "pw" not in said

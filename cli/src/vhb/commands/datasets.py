@@ -90,8 +90,11 @@ def _meant(
     source: str, beside: Path | None, split: str | None, config: str | None, reader: str | None
 ) -> "DatasetSource":
     from vhb_shared.contracts.dataset import DatasetSource
+    from vhb_shared.errors import UserError
     from vhb_shared.registry.registry import Registry
 
+    if not source:
+        raise UserError("SOURCE is empty: name a folder, a file, an address or a registry entry.")
     said = {"split": split, "config": config, "reader": reader}
     given = {name: value for name, value in said.items() if value is not None}
     return Registry.load(beside).resolve_dataset(DatasetSource.model_validate({"source": source, **given}))

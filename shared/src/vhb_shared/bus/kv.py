@@ -11,6 +11,7 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import (
     BucketNotFoundError,
+    InvalidKeyError,
     KeyNotFoundError,
     KeyWrongLastSequenceError,
     NotFoundError,
@@ -62,7 +63,7 @@ class Bucket:
         kv = await self._bucket()
         try:
             entry = await kv.get(key)
-        except (KeyNotFoundError, NotFoundError):
+        except (KeyNotFoundError, NotFoundError, InvalidKeyError):  # what cannot be a key holds nothing
             return None
         except _TRANSIENT as error:
             raise self._unavailable(key, error) from error

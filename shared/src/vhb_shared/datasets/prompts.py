@@ -89,14 +89,15 @@ def check_prompts(task: TaskEntry, samples: pl.LazyFrame) -> None:
             if not kind["no_question"]:
                 raise UserError(f"task {task.name!r}: {error}") from error
             missing += kind["count"]
+            said = str(error).removeprefix(_no_prompt(task, f"sample {kind['id']}").removesuffix(_UNCOVERED))
             problems.append(
-                f'no prompt for {kind["count"]} samples of class "{kind["doc_class"] or ""}" and question type '
-                f'"{kind["question_type"] or ""}", the first is {kind["id"]}: {error}'
+                f'no prompt for {_samples(kind["count"])} of class "{kind["doc_class"] or ""}" and question type '
+                f'"{kind["question_type"] or ""}", the first is {kind["id"]}: {said}'
             )
     if problems:
         rest = len(problems) - 20
         more = (f"and {rest} more kinds of sample",) if rest > 0 else ()
-        raise UserError(_no_prompt(task, f"{missing} samples"), problems=(*problems[:20], *more))
+        raise UserError(_no_prompt(task, _samples(missing)), problems=(*problems[:20], *more))
 
 
 def _template_problems(task: TaskEntry, samples: pl.LazyFrame) -> list[str]:
@@ -149,11 +150,17 @@ def _rendered(text: str, sample: Mapping[str, object]) -> str:
     return render_template(text, sample)
 
 
+_UNCOVERED = (
+    "the data set has no question there and no prompt covers it; give the task a `prompt:`, or complete its `prompts:`"
+)
+
+
 def _no_prompt(task: TaskEntry, which: str) -> str:
-    return (
-        f"task {task.name!r}: no prompt for {which}: the data set has no question there and no prompt covers it; "
-        "give the task a `prompt:`, or complete its `prompts:`"
-    )
+    return f"task {task.name!r}: no prompt for {which}: {_UNCOVERED}"
+
+
+def _samples(count: int) -> str:
+    return "1 sample" if count == 1 else f"{count} samples"
 
 
 def _prompts(task: TaskEntry) -> PromptSet:

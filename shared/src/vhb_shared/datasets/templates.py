@@ -113,7 +113,7 @@ def compile_template(text: str) -> Compiled:
         line = getattr(error, "lineno", None)
         place = f", line {line}" if line else ""
         raise UserError(
-            f"{where}{place}: {error.message}; mend it, or write literal braces as {{{{ '{{{{' }}}}"
+            f"{where}{place}: {str(error.message).rstrip('.')}; mend it, or write literal braces as {{{{ '{{{{' }}}}"
         ) from error
     except RecursionError as error:
         raise UserError(f"{where}: nested too deeply; simplify it") from error

@@ -107,7 +107,7 @@ def test_a_missing_field_is_an_empty_text() -> None:
         ("{{ 9 ** 9 }}", "`pow` is not allowed"),
         ("{{ 'a' * 9 }}", "`mul` is not allowed"),
         ("{% include 'x' %}", "`include` is not allowed"),
-        ("{{ question|pprint }}", "No filter named"),
+        ("{{ question|pprint }}", "No filter named 'pprint'; mend it"),
         ("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "nested too deeply"),
     ],
 )
@@ -141,7 +141,10 @@ def test_check_names_the_kinds_without_a_prompt() -> None:
     with pytest.raises(UserError, match="no prompt for 2 samples") as caught:
         check_prompts(asked, samples)
     (problem,) = caught.value.problems
-    assert 'class "b" and question type "y", the first is 2' in problem
+    assert problem == (
+        'no prompt for 2 samples of class "b" and question type "y", the first is 2: the data set has no question '
+        "there and no prompt covers it; give the task a `prompt:`, or complete its `prompts:`"
+    )
     check_prompts(task(prompt="for all"), samples)
     check_prompts(task(), frame(("q", None, None)))
 

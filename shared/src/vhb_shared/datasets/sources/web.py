@@ -46,7 +46,10 @@ class WebFetcher(Fetcher):
 
 def _address(source: str) -> tuple[str, str | None, str]:
     """The address to ask, the checksum, and the address to show."""
-    parts = urlsplit(source)
+    try:
+        parts = urlsplit(source)
+    except ValueError:  # brackets of an IPv6 address that do not close
+        parts = urlsplit("")
     if not parts.hostname:
         raise UserError(f'data set "{source}": expected an address like https://host/file.parquet')
     if parts.username or parts.password:
