@@ -8,6 +8,7 @@ from vhb_api.access.limits import RateLimit
 from vhb_api.access.tokens import Tokens
 from vhb_api.db.database import Database
 from vhb_api.db.migrate import migrate
+from vhb_api.live.hub import Hub
 from vhb_api.measures import Measures
 from vhb_api.projection.projector import Projector
 from vhb_api.projection.stored import StoredJobs
@@ -67,11 +68,13 @@ async def setup(service: Service) -> AsyncIterator[None]:
             tokens=tokens,
             measures=Measures(),
             rate=RateLimit(settings.requests_per_minute),
+            hub=Hub(service.bus, database),
         )
         await opened.enter_async_context(serving(application(context), settings))
         jobs = StoredJobs(service.bus, service.store)
         projector = Projector(service.bus, database, jobs, lambda batch: context.measures.events.inc(len(batch)))
         await projector.ensure_current()
-        async with projector.pulling():
+        # The hub ends before the server does, which waits for connections to end.
+        async with context.hub, projector.pulling():
             context.ready = True
             yield
