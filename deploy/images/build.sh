@@ -13,7 +13,7 @@ cd "$(dirname -- "$0")/../.."
 docker=${DOCKER:-docker}
 images=${VHB_IMAGES:-vhb}
 version=${VHB_VERSION:-latest}
-services=${SERVICES:-scheduler inference-agent evaluator reporter}
+services=${SERVICES:-scheduler inference-agent evaluator reporter api}
 offline=0
 [ "${1:-}" != --offline ] || offline=1
 

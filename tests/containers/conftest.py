@@ -20,7 +20,7 @@ from vhb_shared.testing.real_vllm import SERVE_ARGS, SERVE_ENV
 
 MAX_TOKENS = 400
 BUILD_S = 900
-SERVICES = ("scheduler", "inference-agent", "evaluator", "reporter", "s3")
+SERVICES = ("scheduler", "inference-agent", "evaluator", "reporter", "api", "s3")
 LIVE = pytest.StashKey[Deployment]()
 
 

@@ -79,13 +79,14 @@ class Deployment:
         known = _variables(folder / ".env")
         if os.geteuid() == 0:
             os.chown(self.weights, int(known["VHB_UID"]), int(known["VHB_GID"]))
-        nats_port, s3_port = _free_ports(2)
+        nats_port, s3_port, api_port = _free_ports(3)
         more = {
             "VHB_IMAGES": images,
             "VHB_NETWORK": self.name,
             "VHB_BACKENDS_NETWORK": f"{self.name}-backends",
             "VHB_NATS_PORT": str(nats_port),
             "VHB_S3_PORT": str(s3_port),
+            "VHB_API_PORT": str(api_port),
             # The agent of another deployment on this engine would take containers of one named alike for its own.
             "VHB_AGENT_NAME": self.name,
             "VHB_AGENT_IDLE_S": "3600",

@@ -20,6 +20,7 @@ from vhb_shared.contracts.plan import DatasetRef
 from vhb_shared.contracts.results import MetricValue, OutcomeCounts
 from vhb_shared.contracts.state import JobState, RunState
 from vhb_shared.datasets.pin import Manifest
+from vhb_shared.errors import NotFound, Unavailable
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
 from vhb_shared.store.directory import DirectoryStore
@@ -148,15 +149,13 @@ class Story:
         return await self._until(lambda: self.states.run(run_id), wanted)
 
     async def _until(self, ask: Callable[[], Awaitable[Any]], wanted: Callable[[Any], bool]) -> Any:
-        from vhb_shared.errors import NotFound
-
         async with asyncio.timeout(30):
             while True:
                 try:
                     found = await ask()
                     if wanted(found):
                         return found
-                except NotFound:
+                except (NotFound, Unavailable):  # not written down yet; or a busy machine
                     pass
                 await asyncio.sleep(0.02)
 

@@ -59,6 +59,25 @@ async def test_tokens_are_made_shown_once_kept_as_hashes_and_revoked(api: Interf
     assert (await api.ask("DELETE", "/tokens/nothing")).status == 404
 
 
+async def test_a_token_in_a_file_takes_the_place_of_the_one_before(
+    told: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with interface(told, tmp_path, monkeypatch) as api:
+        token_id = next(entry["token_id"] for entry in await api.get("/tokens"))
+    tokens = api.tokens
+    fresh = tmp_path / "fresh.token"
+    fresh.write_text("n" * 40 + "\n")
+    tokens.take_from(fresh)
+    assert tokens.known(api.admin) is None and tokens.known("n" * 40) is not None
+    tokens.take_from(fresh)  # at each start
+    assert [row.token_id for row in tokens.all() if row.revoked_at is not None] == [token_id]
+    with pytest.raises(UserError, match="was revoked"):
+        tokens.take_from(tmp_path / "admin.token")
+    fresh.write_text("short")
+    with pytest.raises(UserError, match="32 random characters"):
+        tokens.take_from(fresh)
+
+
 async def test_what_is_meant_to_change_something_is_written_down(api: Interface) -> None:
     viewer = api.token("viewer")
     await api.ask("POST", "/jobs/x/cancel", token=viewer)

@@ -108,6 +108,25 @@ async def test_repeats_and_any_order_give_the_same_rows(told: Story, database: D
         other.close()
 
 
+async def test_two_processes_at_once_write_the_same_rows(
+    told: Story, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vhb_shared.bus.batches.BATCH", 3)  # so that both get much of it
+    other = Database(
+        database.url.render_as_string(hide_password=False).replace("+pysqlite", "").replace("+psycopg", "")
+    )
+    projectors = [Projector(told.bus, each, StoredJobs(told.bus, told.store)) for each in (database, other)]
+    for projector in projectors:
+        await projector.ensure_current()
+    async with projectors[0].pulling(), projectors[1].pulling():
+        await told.tell()
+        await projected(told, database)
+    together = rows(database)
+    await projectors[0].rebuild()
+    assert rows(database) == together
+    other.close()
+
+
 async def test_a_rebuild_gives_the_same_rows(told: Story, database: Database) -> None:
     await told.tell()
     projector = await projected(told, database)

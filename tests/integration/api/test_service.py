@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import pytest
 from story import Story
 
 
@@ -77,6 +78,42 @@ async def test_a_killed_service_goes_on_where_it_was_and_a_lost_database_comes_b
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"The database was made anew from {len(await told.stream())} events.\n"
     assert await statuses(tmp_path, 2) == ["completed", "completed"]
+
+
+async def test_a_database_that_is_not_there_yet_is_waited_for(
+    told: Story, fresh_postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server refuses one connection too many: to the service it is away."""
+    from sqlalchemy import text
+
+    from vhb_api.app import opened_database
+    from vhb_api.db.database import Database
+    from vhb_api.settings import ApiSettings
+    from vhb_shared.errors import Unavailable
+
+    name = fresh_postgres.partition("?")[0].rpartition("/")[2]
+    server = Database(fresh_postgres.replace(f"/{name}?", "/postgres?"))
+
+    def allow(connections: int) -> None:
+        with server.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {bool(connections)}"))
+
+    settings = ApiSettings(database=fresh_postgres)
+    await asyncio.to_thread(allow, 0)
+    with pytest.raises(Unavailable, match="does not answer"):
+        async with opened_database(settings):
+            pass
+    opening = opened_database(settings, 30)
+    task = asyncio.create_task(opening.__aenter__())
+    await asyncio.sleep(0.5)
+    assert not task.done()
+    await asyncio.to_thread(allow, 1)
+    async with asyncio.timeout(20):
+        database = await task
+    with database.reading() as session:
+        assert session.execute(text("SELECT count(*) FROM jobs")).scalar() == 0
+    await opening.__aexit__(None, None, None)
+    server.close()
 
 
 async def test_an_address_of_no_database_is_a_sentence(told: Story, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = (ROOT / "compose.yaml", *sorted((ROOT / "deploy").glob("compose.*.yaml")))
-OURS = ("scheduler", "inference-agent", "inference-agent-gpu", "evaluator", "reporter")
+OURS = ("scheduler", "inference-agent", "inference-agent-gpu", "evaluator", "reporter", "api")
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ \\]+)", re.M)
 
 
@@ -42,6 +42,7 @@ def test_every_service_is_watched_restarted_and_without_rights() -> None:
         assert service["read_only"] is True, name
     for port in services["nats"]["ports"] + services["s3"]["ports"]:
         assert port.startswith("${VHB_PUBLISH:-127.0.0.1}:"), "reachable from this host only, unless asked"
+    assert [port.partition(":$")[0] for port in services["api"]["ports"]] == ["${VHB_API_PUBLISH:-127.0.0.1}"]
 
 
 def test_no_secret_is_in_a_variable_and_every_service_has_its_own() -> None:
@@ -54,7 +55,8 @@ def test_no_secret_is_in_a_variable_and_every_service_has_its_own() -> None:
     for name in OURS:
         role = owners.get(name, name)
         sources = {secret["source"] for secret in content["services"][name]["secrets"]}
-        assert sources == {f"nats_{role}", f"s3_{role}_access", f"s3_{role}_secret"}
+        more = {"api_admin"} if role == "api" else set()
+        assert sources == {f"nats_{role}", f"s3_{role}_access", f"s3_{role}_secret"} | more
     assert all("${VHB_SECRETS" in secret["file"] for secret in content["secrets"].values())
 
 

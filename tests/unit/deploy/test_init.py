@@ -35,6 +35,7 @@ def test_everything_secret_is_the_owners_alone(tmp_path: Path) -> None:
     known = _files(layout.secrets)
     passwords = [json.loads(known[f"nats/{role}.json"])["password"] for role in ROLES]
     keys = [known[f"s3/{role}.secret_key"] for role in (*KEYS, "root")]
+    keys.append(known["api/admin.token"])
     assert len(set(passwords + keys)) == len(passwords + keys)
     assert all(len(secret) >= 40 for secret in passwords + keys)
     shown = done.stdout + done.stderr + (tmp_path / ".env").read_text() + (tmp_path / "client.env").read_text()

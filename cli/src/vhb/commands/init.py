@@ -60,6 +60,7 @@ def init(
 
 
 def _next(directory: Path, agent: str | None) -> str:
+    token = directory / "secrets" / "api" / "admin.token"
     beside = (directory / "compose.yaml").exists()
     compose = "docker compose" if beside else f"docker compose --env-file {directory / '.env'}"
     go = "" if directory == Path() or not beside else f"cd {directory}\n  "
@@ -73,4 +74,5 @@ then copy {directory / "agents" / agent} to that host and, there:
 Next:
   {go}{compose} up -d --wait
   set -a; . {"." if beside else directory}/client.env; set +a
-  vhb submit examples/quickstart.yaml --wait"""
+  vhb submit examples/quickstart.yaml --wait
+REST interface: http://127.0.0.1:8477/api/v1, its administrator's token in {token}"""

@@ -53,6 +53,11 @@ class Layout:
         return self.secrets / "s3"
 
     @property
+    def api(self) -> Path:
+        """Of the REST interface: admin.token."""
+        return self.secrets / "api"
+
+    @property
     def policies(self) -> Path:
         """Policies of object storage, for servers other than MinIO: <role>.json. Not secret."""
         return self.root / "policies"

@@ -49,7 +49,7 @@ def write_deployment(root: Path, wishes: Wishes) -> SecretFiles:
     layout = Layout(root)
     root.mkdir(parents=True, exist_ok=True)
     files = SecretFiles(root, force=wishes.force)
-    for folder in (layout.secrets, layout.nats, layout.nats_server, layout.s3, layout.authorities):
+    for folder in (layout.secrets, layout.nats, layout.nats_server, layout.s3, layout.api, layout.authorities):
         files.folder(folder)
     for role in ROLES:
         _bus_user(files, layout, role, role)
@@ -59,6 +59,7 @@ def write_deployment(root: Path, wishes: Wishes) -> SecretFiles:
     if wishes.agent:
         _bus_user(files, layout, f"agent-{wishes.agent}", "agent")
         _storage_key(files, layout, f"agent-{wishes.agent}", "agent")
+    files.text(layout.api / "admin.token", f"vhb_{token()}")
     if wishes.tls:
         _take_certificates(files, layout, *wishes.tls)
     users = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(layout.nats.glob("*.json"))]

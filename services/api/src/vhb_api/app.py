@@ -1,13 +1,17 @@
 """What the service is made of."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
 
 from vhb_api.access.limits import RateLimit
 from vhb_api.access.tokens import Tokens
 from vhb_api.db.database import Database
 from vhb_api.db.migrate import migrate
+from vhb_api.live.hub import Hub
 from vhb_api.measures import Measures
 from vhb_api.projection.projector import Projector
 from vhb_api.projection.stored import StoredJobs
@@ -18,16 +22,26 @@ from vhb_api.settings import ApiSettings
 from vhb_api.submitting.submitter import Submitter
 from vhb_shared.bus.service import Service
 from vhb_shared.contracts import topology
+from vhb_shared.errors import Unavailable
 from vhb_shared.settings import StoreSettings
 from vhb_shared.store.base import ObjectStore
 from vhb_shared.store.open import open_store
 
+log = structlog.get_logger(__name__)
+
+PATIENCE_S = 120.0
+"""How long a database that does not answer is waited for, before the supervisor starts the service anew."""
+_PAUSE_S = 1.0
 CONSUMERS = (topology.API_EVENTS,)
 
 
 @asynccontextmanager
-async def opened_database(settings: ApiSettings) -> AsyncIterator[Database]:
+async def opened_database(settings: ApiSettings, patience_s: float = 0) -> AsyncIterator[Database]:
     """The database with the tables of this version.
+
+    Args:
+        settings: where it is.
+        patience_s: how long it is waited for.
 
     Raises:
         UserError: its address is wrong, or it is of a newer version.
@@ -35,10 +49,28 @@ async def opened_database(settings: ApiSettings) -> AsyncIterator[Database]:
     """
     database = Database(settings.database)
     try:
-        await asyncio.to_thread(migrate, database)
+        await _until_available(lambda: asyncio.to_thread(migrate, database), patience_s)
         yield database
     finally:
         await asyncio.to_thread(database.close)
+
+
+async def _until_available(work: Callable[[], Awaitable[None]], patience_s: float = math.inf) -> None:
+    """Does something, again and again while what it depends on does not answer.
+
+    Raises:
+        Unavailable: for longer than that.
+    """
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + patience_s
+    while True:
+        try:
+            return await work()
+        except Unavailable as error:
+            if loop.time() > give_up:
+                raise
+            log.warning("waiting", reason=str(error))
+        await asyncio.sleep(_PAUSE_S)
 
 
 @asynccontextmanager
@@ -47,7 +79,7 @@ async def setup(service: Service) -> AsyncIterator[None]:
     settings = ApiSettings()
     settings.check()
     async with AsyncExitStack() as opened:
-        database = await opened.enter_async_context(opened_database(settings))
+        database = await opened.enter_async_context(opened_database(settings, PATIENCE_S))
         tokens = Tokens(database)
         if settings.admin_token_file is not None:
             await asyncio.to_thread(tokens.take_from, settings.admin_token_file)
@@ -67,11 +99,13 @@ async def setup(service: Service) -> AsyncIterator[None]:
             tokens=tokens,
             measures=Measures(),
             rate=RateLimit(settings.requests_per_minute),
+            hub=Hub(service.bus, database),
         )
         await opened.enter_async_context(serving(application(context), settings))
         jobs = StoredJobs(service.bus, service.store)
         projector = Projector(service.bus, database, jobs, lambda batch: context.measures.events.inc(len(batch)))
-        await projector.ensure_current()
-        async with projector.pulling():
+        await _until_available(projector.ensure_current)
+        # The hub ends before the server does, which waits for connections to end.
+        async with context.hub, projector.pulling():
             context.ready = True
             yield

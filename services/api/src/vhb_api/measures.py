@@ -17,6 +17,7 @@ class Measures:
         self.events = Counter("vhb_api_events", "Events taken into the database", registry=self._registry)
         self.pending = Gauge("vhb_api_events_pending", "Events that wait to be taken in", registry=self._registry)
         self.jobs = Gauge("vhb_api_jobs", "Jobs, by status", ("status",), registry=self._registry)
+        self.clients = Gauge("vhb_api_watching", "Clients that watch", registry=self._registry)
         self.agents = Gauge("vhb_api_agents_online", "Agents that are online", registry=self._registry)
 
     def text(self) -> bytes:

@@ -18,6 +18,7 @@ log = structlog.get_logger(__name__)
 
 GRACE_S = 5
 BACKLOG = 256
+STUCK_S = 5.0
 
 
 class _Server(uvicorn.Server):
@@ -49,6 +50,7 @@ async def serving(app: ASGIApp, settings: ApiSettings) -> AsyncIterator[str]:
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve([listening]), name="http")
+    ending = asyncio.create_task(_end_the_stuck(server), name="http stuck")
     host, port = listening.getsockname()[:2]
     scheme = "https" if settings.tls_cert else "http"
     address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
@@ -62,7 +64,25 @@ async def serving(app: ASGIApp, settings: ApiSettings) -> AsyncIterator[str]:
             settings.address_file.unlink(missing_ok=True)
         server.should_exit = True
         await task
+        ending.cancel()
         listening.close()
+
+
+async def _end_the_stuck(server: uvicorn.Server) -> None:
+    """A connection that is closed while its client does not read waits for it, and keeps what it has not sent."""
+    closing: dict[int, int] = {}
+    while True:
+        await asyncio.sleep(STUCK_S)
+        # By identity: a protocol that goes away meanwhile is not kept alive here.
+        waiting = {
+            id(protocol): protocol
+            for protocol in tuple(server.server_state.connections)
+            if (transport := getattr(protocol, "transport", None)) is not None and transport.is_closing()
+        }
+        closing = {key: closing.get(key, 0) + 1 for key in waiting}
+        for key, times in closing.items():
+            if times > 1:
+                waiting[key].transport.abort()
 
 
 def _bound(settings: ApiSettings) -> socket.socket:

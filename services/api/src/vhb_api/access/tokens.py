@@ -17,6 +17,7 @@ PREFIX = "vhb_"
 """So that scanners find a token that was committed by mistake."""
 FIRST = "first-admin"
 _SHORTEST = 32
+_OF_FILE = "file-"
 
 
 class Bearer(NamedTuple):
@@ -54,7 +55,7 @@ class Tokens:
             return None  # another process was quicker
 
     def take_from(self, file: Path) -> None:
-        """Makes the token in a file an administrator's.
+        """Makes the token in a file an administrator's, and ends those that were in such a file before.
 
         Raises:
             UserError: the file cannot be read, or holds too little.
@@ -66,13 +67,18 @@ class Tokens:
         if len(token) < _SHORTEST:
             raise UserError(f"VHB_API_ADMIN_TOKEN_FILE: {file} should hold {_SHORTEST} random characters at least.")
         if self.known(token) is None:
-            name = f"file-{_hash(token)[:12]}"
+            name = f"{_OF_FILE}{_hash(token)[:12]}"
             try:
                 self._add(name, "admin", token)
             except Conflict:
                 raise UserError(
                     f"VHB_API_ADMIN_TOKEN_FILE: the token in {file} was revoked; write another one there."
                 ) from None
+        with self._database.writing() as session:
+            former = TokenRow.name.startswith(_OF_FILE) & (TokenRow.hash != _hash(token))
+            for row in session.scalars(select(TokenRow).where(former, TokenRow.revoked_at.is_(None))):
+                row.revoked_at = datetime.now(UTC)
+            session.flush()
 
     def known(self, token: str) -> Bearer | None:
         """Whose token it is; None where it is nobody's, or was revoked."""

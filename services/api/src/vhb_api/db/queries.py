@@ -109,6 +109,12 @@ def statuses(session: Session) -> dict[str, int]:
     return {row.status: row.jobs for row in found}
 
 
+def events_between(session: Session, above: int, up_to: int, limit: int) -> list[EventRow]:
+    """Events of the stream after one place and up to another, in its order."""
+    query = select(EventRow).where(EventRow.seq > above, EventRow.seq <= up_to).order_by(EventRow.seq)
+    return _all(session, query.limit(limit))
+
+
 def moment(text: str | int) -> datetime:
     """A time of a cursor.
 

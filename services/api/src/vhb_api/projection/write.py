@@ -7,7 +7,7 @@ from the events they rest on. So neither repeats nor the order of delivery make 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -33,6 +33,10 @@ from vhb_shared.contracts.results import OUTCOMES, OutcomeCounts
 _JOB_EVENTS = (JobAccepted, JobRejected, JobCompleted, JobFailed, JobCancelled, JobEvaluated, JobReportCompleted)
 _OF_JOB = tuple(event.what for event in _JOB_EVENTS)
 _COUNTS = tuple(OUTCOMES)
+_PLANNED = (
+    "job_id", "position", "name", "model", "task", "dataset", "dataset_digest", "backend_id", "samples", "shards",
+)  # fmt: skip
+_FIGURES = ("shards_done", "round", "stage", "status", "reason", "reused")
 _CHUNK = 200
 """Rows in one statement: databases bound the parameters of one."""
 
@@ -84,9 +88,9 @@ def derive_job(session: Session, job_id: str, plan: Plan | None, run_ids: set[st
     # What ended, or was opened again, concerns all of its runs.
     if was is None or (was.status == "running") != (end is None):
         run_ids = None
-    for run in planned:
-        if run_ids is None or run.run_id in run_ids or run.run_id not in known:
-            _derive_run(session, run, end)
+    touched = [run for run in planned if run_ids is None or run.run_id in run_ids or run.run_id not in known]
+    for start in range(0, len(touched), _CHUNK):
+        _derive_runs(session, touched[start : start + _CHUNK], known, end)
     session.flush()
     row = job_row(job_id, plan, own, end, last, was.planned_at if was is not None else None)
     if row is None:
@@ -103,39 +107,50 @@ def derive_job(session: Session, job_id: str, plan: Plan | None, run_ids: set[st
     session.flush()
 
 
-def _derive_run(session: Session, run: Planned, end: Recorded | None) -> None:
-    own = _events(session, EventRow.run_id == run.run_id, EventRow.what != RunShardCompleted.what)
-    figures = run_figures(run.run_id, run.stages or ALL_STAGES, run.shards, own, _shards_done(session, run.run_id), end)
-    session.merge(
-        RunRow(
-            run_id=run.run_id,
-            job_id=run.job_id,
-            position=run.position,
-            name=run.name,
-            model=run.model,
-            task=run.task,
-            dataset=run.dataset,
-            dataset_digest=run.dataset_digest,
-            backend_id=run.backend_id,
-            stages=list(run.stages or ALL_STAGES),
-            samples=run.samples,
-            shards=run.shards,
-            shards_done=figures.shards_done,
-            round=figures.round,
-            stage=figures.stage,
-            status=figures.status,
-            reason=figures.reason,
-            reused=figures.reused,
-            **figures.counts.model_dump(),
-        )
-    )
-    session.execute(delete(MetricRow).where(MetricRow.run_id == run.run_id))
-    rows = [
-        {"run_id": run.run_id, "position": position} | value.model_dump(exclude={"composite"})
-        for position, value in enumerate({value.metric: value for value in figures.metrics}.values())
-    ]
+def _derive_runs(
+    session: Session, planned: Sequence[Planned], known: Mapping[str, RunRow], end: Recorded | None
+) -> None:
+    """Rows of runs and of their metrics; what has not changed is not written."""
+    ids = [run.run_id for run in planned]
+    own: dict[str, list[Recorded]] = {}
+    for one in _events(session, EventRow.run_id.in_(ids), EventRow.what != RunShardCompleted.what):
+        own.setdefault(str(getattr(one.event, "run_id", "")), []).append(one)
+    done = _shards_done(session, ids)
+    metrics: dict[str, dict[str, Any]] = {}
+    for run in planned:
+        shards = done.get(run.run_id, ShardsDone())
+        stages = run.stages or ALL_STAGES
+        figures = run_figures(run.run_id, stages, run.shards, own.get(run.run_id, ()), shards, end)
+        metrics[run.run_id] = {value.metric: value for value in figures.metrics}
+        values = {name: getattr(run, name) for name in _PLANNED} | figures.counts.model_dump()
+        values |= {name: getattr(figures, name) for name in _FIGURES} | {"stages": list(stages)}
+        row = known.get(run.run_id)
+        if row is None:
+            session.add(RunRow(run_id=run.run_id, **values))
+            continue
+        for name, value in values.items():
+            if getattr(row, name) != value:
+                setattr(row, name, value)
+    _write_metrics(session, metrics)
+
+
+def _write_metrics(session: Session, metrics: Mapping[str, Mapping[str, Any]]) -> None:
+    there: dict[str, list[dict[str, Any]]] = {}
+    query = select(MetricRow).where(MetricRow.run_id.in_(metrics)).order_by(MetricRow.position)
+    for row in session.scalars(query):
+        columns = {column.name: getattr(row, column.name) for column in MetricRow.__table__.columns}
+        there.setdefault(row.run_id, []).append(columns)
+    rows = []
+    for run_id, values in metrics.items():
+        wanted = [
+            {"run_id": run_id, "position": position} | value.model_dump(exclude={"composite"})
+            for position, value in enumerate(values.values())
+        ]
+        if wanted != there.get(run_id, []):
+            session.execute(delete(MetricRow).where(MetricRow.run_id == run_id))
+            rows += wanted
     if rows:
-        session.execute(MetricRow.__table__.insert(), rows)  # type: ignore[attr-defined]
+        session.execute(insert(MetricRow), rows)
 
 
 def _events(session: Session, *conditions: Any) -> list[Recorded]:
@@ -143,25 +158,31 @@ def _events(session: Session, *conditions: Any) -> list[Recorded]:
     return [of_row(row) for row in rows]
 
 
-def _shards_done(session: Session, run_id: str) -> ShardsDone:
+def _shards_done(session: Session, run_ids: Sequence[str]) -> dict[str, ShardsDone]:
+    """What the completed shards of runs add up to; a run without any is left out."""
     latest = (
-        select(ShardRow.shard, func.max(ShardRow.round).label("round"))
-        .where(ShardRow.run_id == run_id)
-        .group_by(ShardRow.shard)
+        select(ShardRow.run_id, ShardRow.shard, func.max(ShardRow.round).label("round"))
+        .where(ShardRow.run_id.in_(run_ids))
+        .group_by(ShardRow.run_id, ShardRow.shard)
         .subquery()
     )
+    same = (latest.c.run_id == ShardRow.run_id) & (latest.c.shard == ShardRow.shard)
     found = session.execute(
         select(
+            ShardRow.run_id,
             func.count(),
-            func.coalesce(func.sum(ShardRow.reused), 0),
-            func.coalesce(func.max(ShardRow.round), 0),
-            *(func.coalesce(func.sum(getattr(ShardRow, name)), 0) for name in _COUNTS),
+            func.sum(ShardRow.reused),
+            func.max(ShardRow.round),
+            *(func.sum(getattr(ShardRow, name)) for name in _COUNTS),
         )
-        .join(latest, (latest.c.shard == ShardRow.shard) & (latest.c.round == ShardRow.round))
-        .where(ShardRow.run_id == run_id)
-    ).one()
-    counts = OutcomeCounts(**{name: int(value) for name, value in zip(_COUNTS, found[3:], strict=True)})
-    return ShardsDone(int(found[0]), counts, int(found[1]), int(found[2]))
+        .join(latest, same & (latest.c.round == ShardRow.round))
+        .group_by(ShardRow.run_id)
+    )
+    sums: dict[str, ShardsDone] = {}
+    for run_id, count, reused, round_, *counts in found:
+        outcomes = OutcomeCounts(**{name: int(value) for name, value in zip(_COUNTS, counts, strict=True)})
+        sums[run_id] = ShardsDone(int(count), outcomes, int(reused), int(round_))
+    return sums
 
 
 def _derive_backends(session: Session, keys: Iterable[str]) -> None:
@@ -215,11 +236,13 @@ def _upsert(
     session: Session, table: type[Base], keys: tuple[str, ...], rows: Sequence[dict[str, Any]], earliest: str
 ) -> None:
     """Inserts rows; where the key is taken the one with the lesser `earliest` stays, any rather than none (0)."""
-    insert: Any = postgresql.insert if dialect_name(session) == "postgresql" else sqlite.insert
-    for start in range(0, len(rows), _CHUNK):
-        statement = insert(table).values(list(rows[start : start + _CHUNK]))
-        new, old = statement.excluded, table.__table__.c
-        changed = {column.name: new[column.name] for column in old if column.name not in keys}
-        better = (new[earliest] != 0) & ((old[earliest] == 0) | (new[earliest] < old[earliest]))
-        session.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed, where=better))
+    if not rows:
+        return
+    upsert: Any = postgresql.insert if dialect_name(session) == "postgresql" else sqlite.insert
+    # One statement for a row each: compiled once and for ever, where one for all rows is anew for each number of them.
+    statement = upsert(table.__table__)
+    new, old = statement.excluded, table.__table__.c
+    changed = {column.name: new[column.name] for column in old if column.name not in keys}
+    better = (new[earliest] != 0) & ((old[earliest] == 0) | (new[earliest] < old[earliest]))
+    session.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed, where=better), list(rows))
     session.expire_all()

@@ -4,7 +4,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp
 
-from vhb_api.rest import administration, artefacts, health, jobs, registries
+from vhb_api.rest import administration, artefacts, changes, health, jobs, registries, stream
 from vhb_api.rest.context import Context
 from vhb_api.rest.middleware import Guard
 from vhb_api.rest.problems import ProblemDetails, install
@@ -25,7 +25,14 @@ def routes() -> FastAPI:
         redoc_url=None,
     )
     api = APIRouter(prefix=PREFIX)
-    for router in (jobs.router, artefacts.router, registries.router, administration.router):
+    for router in (
+        changes.router,
+        jobs.router,
+        artefacts.router,
+        registries.router,
+        stream.router,
+        administration.router,
+    ):
         api.include_router(router)
     app.include_router(api)
     app.include_router(health.router)

@@ -1,6 +1,7 @@
 """What all routes work with, and who is asking."""
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from vhb_api.access.limits import RateLimit
 from vhb_api.access.roles import Role, may
 from vhb_api.access.tokens import Bearer, Tokens
 from vhb_api.db.database import Database
+from vhb_api.live.hub import Hub
 from vhb_api.measures import Measures
 from vhb_api.rest.problems import Failed
 from vhb_api.settings import ApiSettings
@@ -37,6 +39,9 @@ class Context:
     tokens: Tokens
     measures: Measures
     rate: RateLimit
+    hub: Hub
+    clients: Counter[str] = field(default_factory=Counter)
+    """Who watches: token -> connections."""
     guesses: RateLimit = field(default_factory=lambda: RateLimit(GUESSES_PER_MINUTE))
     ready: bool = False
     """Whether the database has been brought up to date once."""

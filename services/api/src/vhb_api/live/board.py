@@ -1,0 +1,74 @@
+"""What jobs do just now: of each thing the latest word only, so that any number of messages is little to send."""
+
+from collections import OrderedDict, deque
+from typing import Any
+
+from pydantic import BaseModel
+
+from vhb_shared.contracts.live import BackendTelemetry, Notice, ShardProgress
+
+MOST_JOBS = 500
+MOST_THINGS = 2000
+"""Shards in flight and backend sessions of one job."""
+MOST_NOTICES = 50
+
+
+class News(BaseModel):
+    """What is new since a client was told last."""
+
+    progress: list[ShardProgress] = []
+    telemetry: list[BackendTelemetry] = []
+    notices: list[Notice] = []
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing."""
+        return not (self.progress or self.telemetry or self.notices)
+
+
+class _Job:
+    def __init__(self) -> None:
+        self.things: OrderedDict[tuple[Any, ...], tuple[int, ShardProgress | BackendTelemetry]] = OrderedDict()
+        self.notices: deque[tuple[int, Notice]] = deque(maxlen=MOST_NOTICES)
+
+
+class Board:
+    """The latest word of everything; bounded."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        """Counts words."""
+        self._jobs: OrderedDict[str, _Job] = OrderedDict()
+
+    def note(self, word: ShardProgress | BackendTelemetry | Notice) -> None:
+        """Takes a word in."""
+        self.version += 1
+        job = self._jobs.setdefault(word.job_id, _Job())
+        self._jobs.move_to_end(word.job_id)
+        if len(self._jobs) > MOST_JOBS:
+            self._jobs.popitem(last=False)
+        if isinstance(word, Notice):
+            job.notices.append((self.version, word))
+            return
+        key: tuple[Any, ...]
+        key = ("shard", word.run_id, word.shard) if isinstance(word, ShardProgress) else ("session", word.session)
+        job.things.pop(key, None)
+        job.things[key] = (self.version, word)
+        if len(job.things) > MOST_THINGS:
+            job.things.popitem(last=False)
+
+    def since(self, job_id: str, version: int) -> News:
+        """What a job has said after a version; its latest word of everything for 0."""
+        job = self._jobs.get(job_id)
+        if job is None:
+            return News()
+        fresh = []
+        for at, word in reversed(job.things.values()):  # the latest last
+            if at <= version:
+                break
+            fresh.append(word)
+        return News(
+            progress=[word for word in fresh if isinstance(word, ShardProgress)],
+            telemetry=[word for word in fresh if isinstance(word, BackendTelemetry)],
+            notices=[word for at, word in job.notices if at > version],
+        )
