@@ -200,6 +200,9 @@ async def test_a_job_is_cancelled_and_asked_again(api: Interface) -> None:
     assert (await api.ask("POST", "/jobs/stopped/retry", json={"failed_only": True})).status == 409
     again = await api.ask("POST", "/jobs/stopped/retry", json={})
     assert (again.status, again.json["status"]) == (202, "running")
+    await api.told.answer((await api.told.states.runs(await api.told.states.job("stopped")))[0], shards=1)
+    shown = await api.until("stopped", "running")
+    assert (shown["round"], shown["finished_at"]) == (1, None)
     for path in ("cancel", "retry", "evaluate"):
         body = {"metrics": ["cer"]}
         assert (await api.ask("POST", f"/jobs/nothing/{path}", json=body)).status == 404
