@@ -138,3 +138,9 @@ def test_the_user_config_is_valid_and_its_filters_count() -> None:
     assert [(run["samples"], run["stages"][0]) for run in runs] == [
         (2, "inference"), (1, "inference"), (2, "evaluation"),
     ]  # fmt: skip
+
+
+def test_the_example_with_judges_is_valid() -> None:
+    command = [sys.executable, "-m", "vhb", "validate", str(EXAMPLES / "judges.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
