@@ -64,6 +64,7 @@ def _submit(job: Path, workdir: Path) -> str:
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert "asks qwen3-vl-8b, internvl3.5-8b" in " ".join(done.stdout.split())
     return done.stdout.strip()
 
 

@@ -63,7 +63,7 @@ async def _validate(path: Path, as_json: bool, limit: int | None, skip_bad_rows:
     shown = table("run", "model", "task", "samples", "metrics", right=("samples",))
     for row, run in zip(rows, runs, strict=True):
         metrics = ", ".join(map(_named, run.task.metrics)) or "(none: not evaluated)"
-        shown.add_row(Text(run.name), Text(run.model.name), Text(run.task.name), str(row["samples"]), metrics)
+        shown.add_row(Text(run.name), Text(run.model.name), Text(run.task.name), str(row["samples"]), Text(metrics))
     out.print(shown)
     for run in runs:
         if run.dataset.skipped_rows:
@@ -76,4 +76,5 @@ def _named(metric: "MetricSpec") -> str:
     """A metric with what tells it from another of its name; options are left to the job file."""
     named = metric.name + (f"[{metric.profile}]" if metric.profile else "")
     named += f"@{metric.normalisation}" if metric.normalisation else ""
+    named += f"(asks {', '.join(model.name for model in metric.models)})" if metric.models else ""
     return named + (f"(gate={metric.gate.name})" if metric.gate else "")
