@@ -75,6 +75,8 @@ def as_table(answer: Answer, *, cut: bool) -> Table:
         if any(_is_number(row[place]) for row in answer.rows)
     }  # fmt: skip
     shown = table(*map(harmless, answer.columns), right=tuple(map(harmless, numbers)))
+    for column in shown.columns[:1]:
+        column.no_wrap = False  # an answer may stand first, and nothing of it may be lost
     for row in answer.rows:
         shown.add_row(*(_cell(value, cut) for value in row))
     return shown

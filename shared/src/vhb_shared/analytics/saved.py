@@ -45,7 +45,7 @@ class SavedQuery:
             if parameter.needed and parameter.name not in given:
                 raise UserError(
                     f"The saved query {self.name} needs ${parameter.name}, {parameter.summary}: give it with "
-                    f"--param {parameter.name}=..."
+                    f"--param {parameter.name}=VALUE."
                 )
         return {parameter.name: given.get(parameter.name, parameter.default) for parameter in self.parameters}
 

@@ -106,7 +106,7 @@ def test_the_parse_tree_alone_tells(sql: str) -> None:
         check(duckdb.connect(), sql.format(file="f", folder="d", secret="s", result="r"))
 
 
-@pytest.mark.parametrize("sql", WRITES)
+@pytest.mark.parametrize("sql", [sql for sql in WRITES if "COPY" in sql])
 async def test_a_statement_that_slipped_through_would_change_no_file(
     sql: str, laid: Laid, store: DirectoryStore, tmp_path: Path
 ) -> None:
