@@ -66,7 +66,22 @@ _LOOK = "Look things up"
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     _ALONE: (run, up, validate, doctor, clean),
     _DEPLOYED: (init,),
-    _STACK: (submit, status, watch, results, show, agents, explain, events, cancel, retry, evaluate, report, compare, query),
+    _STACK: (
+        submit,
+        status,
+        watch,
+        results,
+        show,
+        agents,
+        explain,
+        events,
+        cancel,
+        retry,
+        evaluate,
+        report,
+        compare,
+        query,
+    ),
     _LOOK: (schema,),
 }
 for panel, functions in _PANELS.items():

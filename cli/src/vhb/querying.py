@@ -40,8 +40,8 @@ def asked(
 
 
 def stored_results(workdir: Path) -> StoreSettings:
-    """Storage of the running stack, else what VHB_S3_* or VHB_STORE_DIR names, else the directory that a stack has left:
-    no bus is needed.
+    """Storage of the running stack, else what VHB_S3_* or VHB_STORE_DIR names, else what a stack has left in its
+    directory: no bus is needed.
 
     Raises:
         Unreachable: there is none of these.

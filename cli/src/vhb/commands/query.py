@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
 def query(
     sql: Annotated[
-        str | None, typer.Argument(metavar="SQL", help="One SELECT; the tables: runs, metrics, scores, answers, performance.")
+        str | None,
+        typer.Argument(metavar="SQL", help="One SELECT; the tables: runs, metrics, scores, answers, performance."),
     ] = None,
     saved: Annotated[str | None, typer.Option("--saved", metavar="NAME", help="A saved query instead of SQL.")] = None,
     param: Annotated[
         list[str] | None,
-        typer.Option("--param", "-p", metavar="NAME=VALUE", help="What $NAME in the query stands for; several allowed."),
+        typer.Option(
+            "--param", "-p", metavar="NAME=VALUE", help="What $NAME in the query stands for; several allowed."
+        ),
     ] = None,
     baseline: Annotated[
         str | None, typer.Option("--baseline", metavar="ID", help="The job or run that `drift` compares with.")

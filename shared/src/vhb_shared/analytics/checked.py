@@ -1,7 +1,7 @@
 """Whether a text is one statement that only reads the tables. The engine's locks come on top of it.
 
-What a statement is called does not tell: `WITH x AS (COPY ... TO 'file') SELECT 1` counts as a SELECT and overwrites the
-file. So its parse tree is looked at, and what is not known to read is refused.
+What a statement is called does not tell: `WITH x AS (COPY ... TO 'file') SELECT 1` counts as a SELECT and overwrites
+the file. So its parse tree is looked at, and what is not known to read is refused.
 """
 
 import json
@@ -31,7 +31,9 @@ def check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     if parsed["error"]:
         if parsed.get("error_type") == "parser":
             raise Wrong(_where(parsed["error_message"], parsed.get("position"), sql))
-        raise Refused("only one SELECT (also DESCRIBE, SUMMARIZE, SHOW TABLES) is allowed: queries read and never write")
+        raise Refused(
+            "only one SELECT (also DESCRIBE, SUMMARIZE, SHOW TABLES) is allowed: queries read and never write"
+        )
     if len(parsed["statements"]) != 1:
         raise Refused(f"it holds {len(parsed['statements'])} statements; write one")
     for node in _nodes(parsed["statements"][0]):

@@ -130,4 +130,3 @@ def _one_line(message: str) -> str:
         head = f"{head.split(chr(10))[0].rstrip('!')}; the tables are {', '.join(TABLES)}"
     text = " ".join(head.split()).rstrip(".")
     return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text[:_LONGEST_MESSAGE])
-

@@ -1,5 +1,5 @@
-"""Saved queries: files of SQL beside this one. Their first lines are comments that say what they show and, each on a line
-`-- $name: ...`, which parameters they take (`$name=20` has a default, `$name!` has to be given)."""
+"""Saved queries: files of SQL beside this one. Their first lines are comments that say what they show and, each on a
+line `-- $name: ...`, which parameters they take (`$name=20` has a default, `$name!` has to be given)."""
 
 import re
 from collections.abc import Mapping
@@ -40,7 +40,9 @@ class SavedQuery:
         known = {parameter.name: parameter for parameter in self.parameters}
         for name in given:
             if name not in known:
-                raise UserError(f"The saved query {self.name} has no parameter {name!r}; {did_you_mean(name, [*known])}")
+                raise UserError(
+                    f"The saved query {self.name} has no parameter {name!r}; {did_you_mean(name, [*known])}"
+                )
         for parameter in self.parameters:
             if parameter.needed and parameter.name not in given:
                 raise UserError(

@@ -49,8 +49,8 @@ class Laid:
 
 @asynccontextmanager
 async def laid_out(store: ObjectStore, tables: Collection[str], jobs: Sequence[str] = ()) -> AsyncIterator[Laid]:
-    """The tables of jobs in a folder that is gone afterwards. Files of a directory store are read where they lie, others
-    are copied.
+    """The tables of jobs in a folder that is gone afterwards. Files of a directory store are read where they lie,
+    others are copied.
 
     Jobs in which metrics ask models are left out unless they are named. What several jobs report on is there once: as
     the results of the run that made them, where that is among the jobs.
@@ -110,7 +110,9 @@ class _Layer:
         if jobs and (missing := [job_id for job_id, plan in found.items() if plan is None]):
             raise UserError(f"There are no results of a job {missing[0]!r}; `vhb status` lists the jobs.")
         return {
-            job_id: plan for job_id, plan in found.items() if plan is not None and (jobs or not asks_for_metrics(plan.spec))
+            job_id: plan
+            for job_id, plan in found.items()
+            if plan is not None and (jobs or not asks_for_metrics(plan.spec))
         }
 
     async def _all_jobs(self) -> list[str]:

@@ -43,8 +43,8 @@ async def store_job(
 ) -> tuple[str, ...]:
     """Stores a job that has ended, and returns the ids of its runs: `<job_id>-0`, ...
 
-    Higher is better; an empty answer scores 0, a perfect one 1. Samples are "0", "1", ... of two classes and three types
-    of question, in turn.
+    Higher is better; an empty answer scores 0, a perfect one 1. Samples are "0", "1", ... of two classes and three
+    types of question, in turn.
     """
     specs = [_spec(job_id, number, run, digest) for number, run in enumerate(runs)]
     job = JobSpec(name=f"job {job_id}", models=tuple(spec.model for spec in specs))
@@ -63,7 +63,8 @@ def _spec(job_id: str, number: int, run: MadeRun, digest: str) -> RunSpec:
     run_id = f"{job_id}-{number}"
     samples = len(run.answers)
     return RunSpec(
-        job_id=job_id, run_id=run_id, name=f"{run.model}__{run.task}", model=ModelEntry(name=run.model, backend="openai"),
+        job_id=job_id, run_id=run_id, name=f"{run.model}__{run.task}",
+        model=ModelEntry(name=run.model, backend="openai"),
         task=TaskEntry(name=run.task, dataset="./pages"), samples=samples, shard_size=64, shards=1, backend_id="b",
         dataset=DatasetRef(digest=digest, name="pages", source="./pages", samples=samples),
         stages=("inference", "evaluation", "reporting"), results_run_id=run.results_of or run_id,
@@ -102,9 +103,7 @@ def _answers(run: MadeRun) -> pl.DataFrame:
     types: dict[str, pl.DataType] = {name: pl.String() for name in ANSWER_COLUMNS}
     types |= {name: pl.Float64() if name.endswith("_ms") else pl.Int64() for name in _COUNTS} | {"index": pl.UInt32()}
     nothing = [None] * len(run.answers)
-    return pl.DataFrame(
-        {name: pl.Series(name, list(given.get(name, nothing)), types[name]) for name in ANSWER_COLUMNS}
-    )
+    return pl.DataFrame({name: pl.Series(name, list(given.get(name, nothing)), types[name]) for name in ANSWER_COLUMNS})
 
 
 def _outcome(answer: str | None) -> str:

@@ -1,5 +1,6 @@
 """What queries must not do: write, read files, load code, take memory or time without bound."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -80,6 +81,10 @@ async def laid(store: DirectoryStore) -> AsyncIterator[Laid]:
         yield made
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.mark.parametrize("sql", WRITES + READS + CHANGES)
 async def test_everything_but_reading_the_tables_is_refused(
     sql: str, laid: Laid, store: DirectoryStore, tmp_path: Path
@@ -88,7 +93,7 @@ async def test_everything_but_reading_the_tables_is_refused(
     secret.write_text("secret\n123\n")
     result = store.local_path(layout.run_file("new-0", "answers.parquet"))
     assert result is not None
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    before = contents(tmp_path)
     link = next(path for path in laid.paths if path.is_symlink() and path.resolve() == result.resolve())
     text = sql.format(file=tmp_path / "written", folder=tmp_path, secret=secret, result=link)
     with pytest.raises(UserError) as refused:
@@ -96,7 +101,7 @@ async def test_everything_but_reading_the_tables_is_refused(
     said = str(refused.value)
     assert said.startswith(("The query is refused: ", "The query is wrong: Table with name ")) and "\n" not in said
     assert "123" not in said
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert contents(tmp_path) == before
 
 
 @pytest.mark.parametrize("sql", [sql for sql in WRITES + READS + CHANGES if "FROM '" not in sql or "query" in sql])
@@ -110,7 +115,7 @@ def test_the_parse_tree_alone_tells(sql: str) -> None:
 async def test_a_statement_that_slipped_through_would_change_no_file(
     sql: str, laid: Laid, store: DirectoryStore, tmp_path: Path
 ) -> None:
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    before = contents(tmp_path)
     link = next(path for path in laid.paths if path.is_symlink())
     program = "from vhb_shared.analytics import worker\nworker.check = lambda *_: None\nworker.main()"
     request = {
@@ -118,8 +123,9 @@ async def test_a_statement_that_slipped_through_would_change_no_file(
         "views": dict(laid.views), "paths": [str(path) for path in laid.paths], "bytes": 1000, "memory_mib": 256,
         "threads": 2, "cpu_s": 60,
     }  # fmt: skip
-    subprocess.run([sys.executable, "-c", program], input=json.dumps(request), capture_output=True, text=True)
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program], input=json.dumps(request).encode(),
+                            capture_output=True)  # fmt: skip
+    assert contents(tmp_path) == before
 
 
 @pytest.mark.parametrize("sql", [

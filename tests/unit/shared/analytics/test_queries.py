@@ -40,7 +40,9 @@ async def test_the_tables_hold_the_rows_of_all_jobs_or_of_some(store: DirectoryS
 
 async def test_every_row_says_which_run_it_is_of(store: DirectoryStore) -> None:
     for table in TABLES:
-        answer = await found(store, f"SELECT DISTINCT job_id, run_id, run, model, task, dataset, planned_at FROM {table}")
+        answer = await found(
+            store, f"SELECT DISTINCT job_id, run_id, run, model, task, dataset, planned_at FROM {table}"
+        )
         assert set(answer.rows) == {
             ("old", "old-0", "good__read", "good", "read", "pages", "2026-01-01T10:00:00"),
             ("old", "old-1", "bad__read", "bad", "read", "pages", "2026-01-01T10:00:00"),
@@ -134,7 +136,13 @@ async def test_by_class(store: DirectoryStore) -> None:
 async def test_trade_offs(store: DirectoryStore) -> None:
     rows = await saved(store, "trade-offs")
     assert [
-        (row["job_id"], row["model"], row["latency_ms_p50"], row["completion_tokens_per_answer"], row["best_at_its_speed"])
+        (
+            row["job_id"],
+            row["model"],
+            row["latency_ms_p50"],
+            row["completion_tokens_per_answer"],
+            row["best_at_its_speed"],
+        )
         for row in rows
     ] == [("old", "bad", 50.0, 5.0, True), ("new", "good", 150.0, 5.0, False), ("old", "good", 200.0, 5.0, True)]
 
