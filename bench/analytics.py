@@ -62,8 +62,8 @@ def measure() -> Figures:
         goal="Goal: under 2 s.",
         columns=("query", "seconds"),
         rows=[(name, f"{median(taken):.2f}") for name, taken in seconds.items()],
-        note=f"{RUNS} jobs of {MODELS} models, {SAMPLES:,} samples, {len(METRICS)} metrics, in a directory. The start of "
-        "the process that answers is in every figure. `hardest` and `agreement` look at the latest run of each model.",
+        note=f"{RUNS} jobs of {MODELS} models, {SAMPLES:,} samples, {len(METRICS)} metrics, in a directory. The start "
+        "of the process that answers is in every figure. `hardest` and `agreement` look at each model's latest run.",
     )
 
 

@@ -87,7 +87,7 @@ def _print(answer: "Answer", notes: tuple[str, ...], *, as_csv: bool, as_json: b
         out.print(as_table(answer, cut=out.is_terminal))
     err = console(stderr=True)
     for note in notes:
-        say(err, f"left out: {harmless(note)}", "yellow")
+        say(err, f"{harmless(note)}.", "yellow")
     if answer.more:
         say(err, f"There are more rows than the {len(answer.rows):,} shown; --rows N shows more.", "yellow")
 

@@ -2,22 +2,25 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from vhb_shared.analytics.tables import (
     DIRECTION,
+    JOB_METRICS,
+    JOB_NUMBER,
     NUMBER,
     RESULT_FILES,
     TABLES,
     directions_path,
+    job_metrics_path,
     performance_path,
     result_path,
     runs_path,
@@ -32,6 +35,7 @@ from vhb_shared.jobs.questions import asks_for_metrics
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
 
+T = TypeVar("T")
 _AT_ONCE = 8
 
 
@@ -44,7 +48,7 @@ class Laid:
     paths: tuple[Path, ...]
     """All files that these read."""
     notes: tuple[str, ...]
-    """Jobs left out, with the reason."""
+    """What is left out, with the reason."""
 
 
 @asynccontextmanager
@@ -85,30 +89,35 @@ class _Layer:
         plans = await self._plans(jobs)
         summaries = dict(zip(plans, await self._each(map(self._summary, plans)), strict=True))
         runs = _numbered(plans.values())
-        lines = [_run_row(number, plans[run.job_id], run, summaries[run.job_id]) for number, run in runs.items()]
-        measured: list[dict[str, Any]] = []
-        if "performance" in tables:
-            found = await self._each(self._performance(number, run) for number, run in runs.items())
-            measured = [row for row in found if row is not None]
+        places = {job_id: place for place, job_id in enumerate(plans)}
+        lines = [
+            {JOB_NUMBER: places[run.job_id], **_run_row(number, plans[run.job_id], run, summaries[run.job_id])}
+            for number, run in runs.items()
+        ]
+        measured = await self._measured(runs) if "performance" in tables else []
+        job_metrics = await self._job_metrics(places) if "metrics" in tables else {}
+        alone = {number: run for number, run in runs.items() if run.job_id not in job_metrics}
         files = {
-            table: [path for path in await self._each(self._file(table, number, run) for number, run in runs.items())
-                    if path is not None]
-            for table in RESULT_FILES if table in tables
-        }  # fmt: skip
+            table: await self._files(table, alone if table == "metrics" else runs)
+            for table in RESULT_FILES
+            if table in tables
+        }
         folder = self._folder
         await asyncio.to_thread(_write, runs_path(folder), lines)
         await asyncio.to_thread(_write, performance_path(folder), measured)
         await asyncio.to_thread(_write, directions_path(folder), _directions(summaries.values()))
         own = (runs_path(folder), performance_path(folder), directions_path(folder))
-        paths = (*own, *(path for group in files.values() for path in group))
-        made = {name: select for name, select in views(folder, files).items() if name in tables}
-        return Laid(made, paths, tuple(self._notes))
+        paths = (*own, *job_metrics.values(), *(path for group in files.values() for path in group))
+        made = views(folder, files, tuple(job_metrics.values()))
+        return Laid({name: made[name] for name in made if name in tables}, paths, tuple(self._notes))
 
     async def _plans(self, jobs: Sequence[str]) -> dict[str, Plan]:
         wanted = list(dict.fromkeys(jobs)) if jobs else await self._all_jobs()
         found = dict(zip(wanted, await self._each(map(self._plan, wanted)), strict=True))
         if jobs and (missing := [job_id for job_id, plan in found.items() if plan is None]):
             raise UserError(f"There are no results of a job {missing[0]!r}; `vhb status` lists the jobs.")
+        if not found:
+            self._notes.append("no job is stored there")
         return {
             job_id: plan
             for job_id, plan in found.items()
@@ -125,7 +134,9 @@ class _Layer:
             return Plan.model_validate_json(await self._store.get(layout.plan(job_id)))
         except (NotFound, ValueError) as error:
             if isinstance(error, ValidationError):
-                self._notes.append(f"job {job_id}: its plan was written by another version and cannot be read")
+                self._notes.append(
+                    f"job {job_id} is left out: its plan was written by another version and cannot be read"
+                )
             return None
 
     async def _summary(self, job_id: str) -> dict[str, Any]:
@@ -136,6 +147,10 @@ class _Layer:
             return {}
         return found if isinstance(found, dict) else {}
 
+    async def _measured(self, runs: Mapping[int, RunSpec]) -> list[dict[str, Any]]:
+        found = await self._each(self._performance(number, run) for number, run in runs.items())
+        return [row for row in found if row is not None]
+
     async def _performance(self, number: int, run: RunSpec) -> dict[str, Any] | None:
         try:
             content = await self._store.get(layout.run_file(run.results_run_id, "performance.json"))
@@ -143,12 +158,27 @@ class _Layer:
         except NotFound:
             return None
         except ValidationError:
-            self._notes.append(f"run {run.run_id}: its performance.json cannot be read")
+            self._notes.append(f"run {run.run_id} is not in performance: its performance.json cannot be read")
             return None
 
-    async def _file(self, table: str, number: int, run: RunSpec) -> Path | None:
-        path = result_path(self._folder, table, number)
-        key = layout.run_file(run.results_run_id, RESULT_FILES[table])
+    async def _job_metrics(self, places: Mapping[str, int]) -> dict[str, Path]:
+        """The metric rows of jobs that have been summed up."""
+        found = await self._each(
+            self._file(layout.job_file(job_id, JOB_METRICS), job_metrics_path(self._folder, place))
+            for job_id, place in places.items()
+        )
+        return {job_id: path for job_id, path in zip(places, found, strict=True) if path is not None}
+
+    async def _files(self, table: str, runs: Mapping[int, RunSpec]) -> list[Path]:
+        found = await self._each(
+            self._file(
+                layout.run_file(run.results_run_id, RESULT_FILES[table]), result_path(self._folder, table, number)
+            )
+            for number, run in runs.items()
+        )
+        return [path for path in found if path is not None]
+
+    async def _file(self, key: str, path: Path) -> Path | None:
         own = self._store.local_path(key)
         if own is not None:
             return await asyncio.to_thread(_linked, own, path)
@@ -158,10 +188,10 @@ class _Layer:
             return None
         return path
 
-    async def _each(self, work: "Iterable[Any]") -> list[Any]:
+    async def _each(self, work: Iterable[Awaitable[T]]) -> list[T]:
         """Results of coroutines in their order, a few at a time."""
 
-        async def one(each: Any) -> Any:
+        async def one(each: Awaitable[T]) -> T:
             async with self._gate:
                 return await each
 

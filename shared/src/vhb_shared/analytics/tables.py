@@ -86,11 +86,20 @@ _COLUMNS: Mapping[str, dict[str, str]] = MappingProxyType(
 )
 NUMBER = "_n"
 """Joins rows with their run: the number of the run, which the name of a file's folder says."""
+JOB_NUMBER = "_j"
+"""The number of its job."""
+JOB_METRICS = "metrics.parquet"
+"""What `metrics` is read from where a job has been summed up: a run's metrics.csv is as long as its data set."""
 
 
 def result_path(folder: Path, table: str, number: int) -> Path:
     """Where the file of a run lies that holds its part of a table."""
     return folder / table / f"{NUMBER}={number}" / RESULT_FILES[table]
+
+
+def job_metrics_path(folder: Path, number: int) -> Path:
+    """Where the metric rows of a job's runs lie."""
+    return folder / "jobs" / f"{JOB_NUMBER}={number}" / JOB_METRICS
 
 
 def runs_path(folder: Path) -> Path:
@@ -108,36 +117,46 @@ def directions_path(folder: Path) -> Path:
     return folder / "directions.jsonl"
 
 
-def views(folder: Path, files: Mapping[str, Sequence[Path]]) -> dict[str, str]:
+def views(folder: Path, files: Mapping[str, Sequence[Path]], job_metrics: Sequence[Path]) -> dict[str, str]:
     """Table name -> the SELECT that it stands for. Every path in it was made by us: `folder` and numbers.
 
     Args:
         folder: where the three files of lines are.
         files: result files by table; only these tables are made beside `runs` and `performance`.
+        job_metrics: metric rows of whole jobs; of other jobs' runs they are among `files`.
     """
-    runs = _lines(runs_path(folder), {NUMBER: "INTEGER", **RUN_COLUMNS})
+    runs = _lines(runs_path(folder), {NUMBER: "INTEGER", JOB_NUMBER: "INTEGER", **RUN_COLUMNS})
     performance = _lines(performance_path(folder), {NUMBER: "INTEGER", **PERFORMANCE_COLUMNS})
     made = {
-        "runs": f"SELECT * EXCLUDE ({NUMBER}) FROM {runs}",
+        "runs": f"SELECT * EXCLUDE ({NUMBER}, {JOB_NUMBER}) FROM {runs}",
         "performance": f"SELECT {_of_run()}, t.* EXCLUDE ({_shared(PERFORMANCE_COLUMNS)}) "
         f"FROM {performance} t JOIN {runs} r USING ({NUMBER})",
     }
     for table, paths in files.items():
-        made[table] = _result_view(table, paths, runs, _lines(directions_path(folder), _DIRECTIONS))
+        parts = [f"SELECT * FROM {_reader(table, paths)}"] if paths else []
+        if table == "metrics":
+            parts = [f"{part} WHERE level <> 'by_id'" for part in parts]
+            parts += [_of_jobs(job_metrics, runs)] if job_metrics else []
+        made[table] = _result_view(table, parts, runs, _lines(directions_path(folder), _DIRECTIONS))
     return made
 
 
 _DIRECTIONS: Mapping[str, str] = MappingProxyType({"metric": "VARCHAR", DIRECTION: "BOOLEAN"})
 
 
-def _result_view(table: str, paths: Sequence[Path], runs: str, directions: str) -> str:
+def _of_jobs(paths: Sequence[Path], runs: str) -> str:
+    """Metric rows of jobs, with the number of the run, which they name."""
+    return (
+        f"SELECT r.{NUMBER}, t.* EXCLUDE ({JOB_NUMBER}) "
+        f"FROM {_parquet(paths, JOB_NUMBER)} t JOIN {runs} r ON r.{JOB_NUMBER} = t.{JOB_NUMBER} AND r.run = t.run"
+    )
+
+
+def _result_view(table: str, parts: Sequence[str], runs: str, directions: str) -> str:
     columns = _COLUMNS[table]
     # Also what older files lack, and what there is no file of, is a column.
-    parts = ["SELECT " + ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in columns.items())
-             + f", NULL::INTEGER AS {NUMBER} WHERE false"]  # fmt: skip
-    if paths:
-        parts.append(f"SELECT * FROM {_reader(table, paths, columns)}")
-    rows = " UNION ALL BY NAME ".join(parts)
+    empty = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in columns.items())
+    rows = " UNION ALL BY NAME ".join([f"SELECT {empty}, NULL::INTEGER AS {NUMBER} WHERE false", *parts])
     direction, joined = "", ""
     if "metric" in columns:
         direction, joined = f", d.{DIRECTION}", f" LEFT JOIN {directions} d ON d.metric = t.metric"
@@ -147,15 +166,26 @@ def _result_view(table: str, paths: Sequence[Path], runs: str, directions: str) 
     )
 
 
-def _reader(table: str, paths: Sequence[Path], columns: Mapping[str, str]) -> str:
-    listed = ", ".join(_text(str(path)) for path in paths)
-    parts = f"hive_partitioning = true, hive_types = {{{_text(NUMBER)}: 'INTEGER'}}"
+def _reader(table: str, paths: Sequence[Path]) -> str:
     if RESULT_FILES[table].endswith(".parquet"):
-        return f"read_parquet([{listed}], union_by_name = true, {parts})"
+        return _parquet(paths, NUMBER)
     return (
-        f"read_csv([{listed}], auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', "
-        f"allow_quoted_nulls = false, max_line_size = 100000000, columns = {_struct(columns)}, {parts})"
+        f"read_csv({_listed(paths)}, auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', "
+        f"allow_quoted_nulls = false, max_line_size = 100000000, columns = {_struct(_COLUMNS[table])}, "
+        f"{_numbered(NUMBER)})"
     )
+
+
+def _parquet(paths: Sequence[Path], number: str) -> str:
+    return f"read_parquet({_listed(paths)}, union_by_name = true, {_numbered(number)})"
+
+
+def _numbered(number: str) -> str:
+    return f"hive_partitioning = true, hive_types = {{{_text(number)}: 'INTEGER'}}"
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    return "[" + ", ".join(_text(str(path)) for path in paths) + "]"
 
 
 def _lines(path: Path, columns: Mapping[str, str]) -> str:

@@ -19,6 +19,11 @@ from vhb_shared.testing.scores import score_table
 
 CLASSES = ("receipt", "letter")
 TYPES = ("total", "date", "name")
+_TEXTS = ("run", "model", "task", "metric", "metric_version", "normalisation", "level", "group")
+_METRIC_TYPES: dict[str, pl.DataType] = {
+    name: pl.String() if name in _TEXTS else pl.Int64() if name.startswith("n") else pl.Float64()
+    for name in METRIC_COLUMNS
+}
 _COUNTS = ("latency_ms", "ttft_ms", "tpot_ms", "prompt_tokens", "completion_tokens", "attempts", "cached_tokens")
 
 
@@ -39,9 +44,16 @@ class MadeRun:
 
 
 async def store_job(
-    store: ObjectStore, job_id: str, runs: Sequence[MadeRun], *, created_at: str, digest: str = "d" * 64
+    store: ObjectStore,
+    job_id: str,
+    runs: Sequence[MadeRun],
+    *,
+    created_at: str,
+    digest: str = "d" * 64,
+    summed_up: bool = True,
 ) -> tuple[str, ...]:
-    """Stores a job that has ended, and returns the ids of its runs: `<job_id>-0`, ...
+    """Stores a job with results of its runs (and of its own where it is `summed_up`), and returns the ids of its runs:
+    `<job_id>-0`, ...
 
     Higher is better; an empty answer scores 0, a perfect one 1. Samples are "0", "1", ... of two classes and three
     types of question, in turn.
@@ -55,7 +67,11 @@ async def store_job(
             for name, content in _files(spec, run):
                 await store.put(layout.run_file(spec.run_id, name), content)
     summary = {"job_id": job_id, "runs": [_summary(spec, run) for spec, run in zip(specs, runs, strict=True)]}
-    await store.put(layout.job_file(job_id, "job.json"), json.dumps(summary).encode())
+    if summed_up:
+        await store.put(layout.job_file(job_id, "job.json"), json.dumps(summary).encode())
+        rows = [row for spec, run in zip(specs, runs, strict=True) for row in _metric_rows(spec, run)
+                if row["level"] != "by_id"]  # fmt: skip
+        await store.put(layout.job_file(job_id, "metrics.parquet"), _parquet(pl.DataFrame(rows, schema=_METRIC_TYPES)))
     return tuple(spec.run_id for spec in specs)
 
 
@@ -73,15 +89,9 @@ def _spec(job_id: str, number: int, run: MadeRun, digest: str) -> RunSpec:
 
 def _files(spec: RunSpec, run: MadeRun) -> Iterator[tuple[str, bytes]]:
     rows = range(len(run.answers))
-    scores = score_table(
-        run.values,
-        run.metric,
-        doc_class=[CLASSES[row % 2] for row in rows],
-        question_type=[TYPES[row % 3] for row in rows],
-    )
     yield "answers.parquet", _parquet(_answers(run))
-    yield "scores.parquet", _parquet(scores)
-    yield "metrics.csv", _metrics(spec, run, scores).encode()
+    yield "scores.parquet", _parquet(_scores(run))
+    yield "metrics.csv", _metrics(spec, run).encode()
     speed = Distribution(n=len(rows), mean=run.latency_ms, p50=run.latency_ms, p90=run.latency_ms, p99=run.latency_ms)
     measured = Performance(
         job_id=spec.job_id, run_id=spec.run_id, name=spec.name, model=run.model, task=run.task, profile="load",
@@ -110,25 +120,39 @@ def _outcome(answer: str | None) -> str:
     return "failed" if answer is None else "answered" if answer else "empty"
 
 
-def _metrics(spec: RunSpec, run: MadeRun, scores: pl.DataFrame) -> str:
+def _scores(run: MadeRun) -> pl.DataFrame:
+    rows = range(len(run.values))
+    return score_table(
+        run.values,
+        run.metric,
+        doc_class=[CLASSES[row % 2] for row in rows],
+        question_type=[TYPES[row % 3] for row in rows],
+    )
+
+
+def _metrics(spec: RunSpec, run: MadeRun) -> str:
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, METRIC_COLUMNS, lineterminator="\r\n")
     writer.writeheader()
-    for level, column in (("general", None), ("by_doc_type", "doc_class"), ("by_question_type", "question_type")):
-        parts = [("all", scores)] if column is None else [
-            (str(name), part) for (name,), part in scores.partition_by(column, as_dict=True).items()
-        ]  # fmt: skip
-        for name, part in parts:
+    writer.writerows(_metric_rows(spec, run))
+    return out.getvalue()
+
+
+def _metric_rows(spec: RunSpec, run: MadeRun) -> Iterator[dict[str, Any]]:
+    scores = _scores(run)
+    levels = {"general": None, "by_doc_type": "doc_class", "by_question_type": "question_type", "by_id": "id"}
+    for level, column in levels.items():
+        groups = scores.partition_by(column, as_dict=True).items() if column else [(("all",), scores)]
+        for (name,), part in groups:
             value = part["value"].mean()
             assert value is None or isinstance(value, float)
-            writer.writerow({
+            yield {
                 "run": spec.name, "model": run.model, "task": run.task, "metric": run.metric, "metric_version": "1",
                 "normalisation": "text@1", "level": level, "group": name, "value": value,
                 "ci_low": None if value is None else value - 0.1, "ci_high": None if value is None else value + 0.1,
                 "n": part.height, "n_scored": part.height - part["value"].null_count(),
                 "n_failed": part["value"].null_count(), "value_if_failed_worst": value, "value_if_failed_best": value,
-            })  # fmt: skip
-    return out.getvalue()
+            }  # fmt: skip
 
 
 def _summary(spec: RunSpec, run: MadeRun) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Queries over stored results: the tables, their rows, and what several jobs share."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,10 +80,23 @@ async def test_columns_that_only_some_runs_have_are_null_in_others(store: Direct
 async def test_runs_without_some_files_are_no_error(store: DirectoryStore) -> None:
     for name in ("answers.parquet", "scores.parquet", "metrics.csv", "performance.json"):
         await store.delete(layout.run_file("old-1", name))
-    await store.delete(layout.job_file("old", "job.json"))
+    for name in ("job.json", "metrics.parquet"):
+        await store.delete(layout.job_file("old", name))
     counts = "SELECT " + ", ".join(f"(SELECT count(*) FROM {table}) AS {table}" for table in TABLES)
     assert (await found(store, counts)).rows == ((3, 2, 16, 16, 12),)
     assert (await found(store, "SELECT status, answered FROM runs WHERE job_id = 'old'")).rows == ((None, None),) * 2
+
+
+async def test_metrics_of_a_job_that_is_not_summed_up_yet_are_those_of_its_runs(tmp_path: Path) -> None:
+    found_in = []
+    for summed_up in (True, False):
+        store = DirectoryStore(tmp_path / str(summed_up), durable=False)
+        runs = [MadeRun("a", ["x", "y", "z"], [1.0, 0.25, 0.0]), MadeRun("b", ["x", None, "z"], [0.5, None, 1.0])]
+        await store_job(store, "job", runs, created_at="2026-01-01T00:00:00Z", summed_up=summed_up)
+        answer = await found(store, "SELECT * EXCLUDE (higher_is_better) FROM metrics ORDER BY ALL")
+        assert len(answer.rows) == 2 * 6  # without by_id, which is as long as the data set
+        found_in.append((answer.columns, answer.rows))
+    assert found_in[0] == found_in[1]
 
 
 async def test_results_that_a_second_job_reports_on_are_there_once(store: DirectoryStore) -> None:
@@ -105,7 +119,7 @@ async def test_an_unknown_job_and_an_unreadable_plan(store: DirectoryStore) -> N
         await found(store, "SELECT 1", ["old", "nowhere"])
     await store.put(layout.plan("broken"), b'{"job_id": "broken"}')
     async with laid_out(store, ["runs"]) as laid:
-        assert laid.notes == ("job broken: its plan was written by another version and cannot be read",)
+        assert laid.notes == ("job broken is left out: its plan was written by another version and cannot be read",)
         assert (await ask("SELECT count(*) FROM runs", laid, Limits())).rows == ((3,),)
 
 
