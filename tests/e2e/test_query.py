@@ -51,7 +51,8 @@ def test_questions_over_two_jobs(place: Path, endpoint: EndpointProcess) -> None
     assert (run["status"], run["samples"], run["answered"], run["backend"]) == ("completed", 6, 6, "openai")
     (same,) = asked(
         place, "SELECT m.value, s.mean, m.higher_is_better FROM metrics m JOIN (SELECT run_id, metric, "
-        "avg(value) AS mean FROM scores GROUP BY ALL) s USING (run_id, metric) WHERE level = 'general' AND metric = 'exact_match'",
+        "avg(value) AS mean FROM scores GROUP BY ALL) s USING (run_id, metric) "
+        "WHERE level = 'general' AND metric = 'exact_match'",
         "--job", ids[1],
     )  # fmt: skip
     assert same["value"] == pytest.approx(same["mean"]) and same["higher_is_better"] is True
