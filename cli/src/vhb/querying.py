@@ -5,18 +5,13 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from rich.table import Table
-
-from vhb.screen import harmless, table
+from vhb.query_table import plain
+from vhb.screen import harmless
 from vhb_shared.analytics.engine import Answer
 from vhb_shared.analytics.saved import saved_query
 from vhb_shared.errors import UserError
 from vhb_shared.settings import StoreSettings
-
-_SHOWN = 200
-"""Characters of a cell that a terminal shows."""
 
 
 def asked(
@@ -62,26 +57,6 @@ def stored_results(workdir: Path) -> StoreSettings:
         raise
 
 
-def as_table(answer: Answer, *, cut: bool) -> Table:
-    """For people; nothing in it steers a terminal.
-
-    Args:
-        answer: what was found.
-        cut: whether long texts are cut.
-    """
-    numbers = {
-        name
-        for place, name in enumerate(answer.columns)
-        if any(_is_number(row[place]) for row in answer.rows)
-    }  # fmt: skip
-    shown = table(*map(harmless, answer.columns), right=tuple(map(harmless, numbers)))
-    for column in shown.columns[:1]:
-        column.no_wrap = False  # an answer may stand first, and nothing of it may be lost
-    for row in answer.rows:
-        shown.add_row(*(_cell(value, cut) for value in row))
-    return shown
-
-
 def as_csv_text(answer: Answer, *, for_terminal: bool) -> str:
     """RFC 4180; what is missing is an empty field.
 
@@ -92,7 +67,7 @@ def as_csv_text(answer: Answer, *, for_terminal: bool) -> str:
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     for row in (answer.columns, *answer.rows):
-        texts = ["" if value is None else _text(value) for value in row]
+        texts = ["" if value is None else plain(value) for value in row]
         writer.writerow(map(harmless, texts) if for_terminal else texts)
     return out.getvalue()
 
@@ -107,18 +82,3 @@ def _split(param: str) -> tuple[str, str]:
     if not name or not equals:
         raise UserError(f"--param {param!r} is not NAME=VALUE.")
     return name.removeprefix("$"), value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _cell(value: Any, cut: bool) -> str:
-    if value is None:
-        return ""
-    text = harmless(f"{value:.6g}" if isinstance(value, float) else _text(value))
-    return f"{text[:_SHOWN]}…" if cut and len(text) > _SHOWN else text
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from vhb.querying import as_csv_text, as_json_text, as_table, asked, stored_results
+from vhb.query_table import show_answer
+from vhb.querying import as_csv_text, as_json_text, asked, stored_results
 from vhb_shared.analytics.engine import Answer
 from vhb_shared.bus.connection import Unreachable
 from vhb_shared.errors import UserError
@@ -39,24 +40,47 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def shown(answer: Answer, *, cut: bool = False) -> str:
+def shown(answer: Answer, *, width: int = 200, terminal: bool = False) -> str:
     out = io.StringIO()
-    Console(file=out, width=200).print(as_table(answer, cut=cut))
+    show_answer(answer, Console(file=out, width=width, force_terminal=terminal, color_system=None, highlight=False))
     return out.getvalue()
 
 
-def test_a_table_is_harmless_to_a_terminal() -> None:
-    text = shown(ANSWER)
+@pytest.mark.parametrize(("width", "terminal"), [(200, False), (200, True), (40, True)])
+def test_a_table_is_harmless_to_a_terminal(width: int, terminal: bool) -> None:
+    text = shown(ANSWER, width=width, terminal=terminal)
     assert all(char.isprintable() or char == "\n" for char in text)
-    lines = text.splitlines()
+    for said in ("\\u001b]0;x", "\\u001b[2J\\u202e=1+1\\u000a[red]x", "0.123457", '[1, "ё"]'):
+        assert said in text
+
+
+def test_a_table_that_fits_is_one() -> None:
+    lines = shown(ANSWER).splitlines()
     assert lines[0].split() == ["id", "\\u001b]0;x", "value"]
     assert lines[1].split() == ["\\u001b[2J\\u202e=1+1\\u000a[red]x", "0.123457"]
     assert lines[2].split() == ["b", "[1,", '"ё"]', "3"]
+    assert shown(Answer((), (), more=False)) == "\n"
+
+
+def test_in_a_narrow_window_what_all_rows_share_comes_first() -> None:
+    answer = Answer(("data", "model", "value", "note"), (("pages", "a", 1, None), ("pages", "b", 2, None)), more=False)
+    wide = ["data   model  value  note", "pages  a          1", "pages  b          2"]
+    assert [line.rstrip() for line in shown(answer, width=30, terminal=True).splitlines()] == wide
+    narrow = ["data: pages", "model  value", "a          1", "b          2"]
+    assert [line.rstrip() for line in shown(answer, width=20, terminal=True).splitlines()] == narrow
+
+
+def test_in_a_window_without_any_room_rows_become_lines() -> None:
+    answer = Answer(tuple(f"column{n}" for n in range(20)), (tuple(range(20)), (None, *range(19))), more=False)
+    lines = shown(answer, width=60, terminal=True).splitlines()
+    assert lines[:3] == ["row 1", "  column0   0", "  column1   1"]
+    assert lines[21:23] == ["row 2", "  column1   0"] and len(lines) == 21 + 20
+    assert len(shown(answer, width=60).splitlines()) > 3  # a pipe gets the table, however wide
 
 
 def test_long_cells_are_cut_for_a_terminal_only() -> None:
     long = Answer(("text",), (("x" * 5000,),), more=False)
-    assert shown(long, cut=True).count("x") == 200 + 1  # and the heading's
+    assert shown(long, terminal=True).count("x") == 200 + 1  # and the heading's
     assert shown(long).count("x") == 5000 + 1
 
 

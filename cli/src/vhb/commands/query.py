@@ -75,7 +75,8 @@ async def _ask(
 def _print(answer: "Answer", notes: tuple[str, ...], *, as_csv: bool, as_json: bool) -> None:
     import sys
 
-    from vhb.querying import as_csv_text, as_json_text, as_table
+    from vhb.query_table import show_answer
+    from vhb.querying import as_csv_text, as_json_text
     from vhb.screen import console, harmless, say
 
     if as_json:
@@ -83,8 +84,7 @@ def _print(answer: "Answer", notes: tuple[str, ...], *, as_csv: bool, as_json: b
     elif as_csv:
         sys.stdout.write(as_csv_text(answer, for_terminal=sys.stdout.isatty()))
     else:
-        out = console()
-        out.print(as_table(answer, cut=out.is_terminal))
+        show_answer(answer, console())
     err = console(stderr=True)
     for note in notes:
         say(err, f"{harmless(note)}.", "yellow")

@@ -75,6 +75,10 @@ CHANGES = [
 ]
 
 
+EVERY_DAY = {WRITES[0], WRITES[10], WRITES[16], READS[0], READS[1], READS[9], *CHANGES[:2], CHANGES[4]}
+"""One of each kind is tried on the engine every day, the others with the slow tests; all of them on the parse tree."""
+
+
 @pytest.fixture
 async def laid(store: DirectoryStore) -> AsyncIterator[Laid]:
     async with laid_out(store, TABLES) as made:
@@ -85,7 +89,10 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("sql", WRITES + READS + CHANGES)
+@pytest.mark.parametrize(
+    "sql",
+    [sql if sql in EVERY_DAY else pytest.param(sql, marks=pytest.mark.slow) for sql in WRITES + READS + CHANGES],
+)
 async def test_everything_but_reading_the_tables_is_refused(
     sql: str, laid: Laid, store: DirectoryStore, tmp_path: Path
 ) -> None:
