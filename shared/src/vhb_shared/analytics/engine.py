@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from vhb_shared.analytics.stored import Laid
@@ -84,7 +85,7 @@ async def ask(sql: str, laid: Laid, limits: Limits, parameters: Mapping[str, Any
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-    return _read(said, errors, process.returncode, limits)
+    return _read(said, errors, process.returncode, limits, laid.keys)
 
 
 def _environment() -> dict[str, str]:
@@ -93,7 +94,7 @@ def _environment() -> dict[str, str]:
     return {name: os.environ[name] for name in kept if name in os.environ} | {"PYTHONIOENCODING": "utf-8"}
 
 
-def _read(said: bytes, errors: bytes, returncode: int | None, limits: Limits) -> Answer:
+def _read(said: bytes, errors: bytes, returncode: int | None, limits: Limits, keys: Mapping[Path, str]) -> Answer:
     columns: tuple[str, ...] = ()
     rows: list[tuple[Any, ...]] = []
     for line in said.splitlines():
@@ -105,25 +106,29 @@ def _read(said: bytes, errors: bytes, returncode: int | None, limits: Limits) ->
         elif "end" in message:
             return Answer(columns, tuple(rows), message["end"] == "more")
         else:
-            raise _mistake(message["error"], message["message"], limits)
+            raise _mistake(message["error"], message["message"], limits, keys)
     if returncode is not None and returncode < 0:
-        raise _mistake("memory", "", limits)
+        raise _mistake("memory", "", limits, keys)
     last = errors.decode(errors="replace").strip().rpartition("\n")[2]
     raise UserError(f"The query could not be run: its process ended with {returncode} ({_one_line(last)}).")
 
 
-def _mistake(kind: str, message: str, limits: Limits) -> UserError:
+def _mistake(kind: str, message: str, limits: Limits, keys: Mapping[Path, str]) -> UserError:
     if kind == "memory":
         return UserError(
             f"The query needs more than {limits.memory_mib} MiB of memory; ask for less, or give it more (--memory)."
         )
+    for path, key in keys.items():
+        if str(path) in message:
+            why = _one_line(message.replace(str(path), path.name))
+            return UserError(f"The stored file {key} cannot be read: {why}; leave its job out (--job names others).")
     lead = "The query is refused" if kind == "refused" else "The query is wrong"
     return UserError(f"{lead}: {_one_line(message)}.".replace("?.", "?"))
 
 
 def _one_line(message: str) -> str:
     """The first lines of an engine's message; without the excerpt of the query, and harmless to a terminal."""
-    head = message.split("\n\nLINE ")[0]
+    head = message.split("\n\nLINE ")[0].split("\nPossible fixes")[0]
     for name in ("Parser", "Binder", "Catalog", "Conversion", "Invalid Input"):
         head = head.removeprefix(f"{name} Error: ")
     if head.startswith("Table with name"):  # what it then guesses are tables of its own

@@ -47,6 +47,8 @@ class Laid:
     """Table name -> the SELECT it stands for."""
     paths: tuple[Path, ...]
     """All files that these read."""
+    keys: Mapping[Path, str]
+    """Where in storage they are from; not of those made here."""
     notes: tuple[str, ...]
     """What is left out, with the reason."""
 
@@ -84,6 +86,7 @@ class _Layer:
         self._folder = folder
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self._notes: list[str] = []
+        self._keys: dict[Path, str] = {}
 
     async def lay(self, tables: Collection[str], jobs: Sequence[str]) -> Laid:
         plans = await self._plans(jobs)
@@ -109,7 +112,7 @@ class _Layer:
         own = (runs_path(folder), performance_path(folder), directions_path(folder))
         paths = (*own, *job_metrics.values(), *(path for group in files.values() for path in group))
         made = views(folder, files, tuple(job_metrics.values()))
-        return Laid({name: made[name] for name in made if name in tables}, paths, tuple(self._notes))
+        return Laid({name: made[name] for name in made if name in tables}, paths, self._keys, tuple(self._notes))
 
     async def _plans(self, jobs: Sequence[str]) -> dict[str, Plan]:
         wanted = list(dict.fromkeys(jobs)) if jobs else await self._all_jobs()
@@ -179,6 +182,7 @@ class _Layer:
         return [path for path in found if path is not None]
 
     async def _file(self, key: str, path: Path) -> Path | None:
+        self._keys[path] = key
         own = self._store.local_path(key)
         if own is not None:
             return await asyncio.to_thread(_linked, own, path)

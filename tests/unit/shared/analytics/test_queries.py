@@ -114,6 +114,16 @@ async def test_jobs_in_which_metrics_ask_models_are_left_out_unless_named(store:
     assert (await found(store, "SELECT job_id FROM runs", [named])).rows == ()
 
 
+@pytest.mark.parametrize("name", ["answers.parquet", "metrics.csv"])
+async def test_a_damaged_file_is_named(store: DirectoryStore, name: str) -> None:
+    await store.delete(layout.job_file("new", "metrics.parquet"))
+    await store.put(layout.run_file("new-0", name), b"\x00 damaged \x1b[2J\n" * 100)
+    with pytest.raises(UserError, match=f"The stored file runs/new-0/{name} cannot be read") as said:
+        await found(store, f"SELECT * FROM {name.partition('.')[0]}")
+    assert str(said.value).isprintable()
+    assert (await found(store, f"SELECT count(*) FROM {name.partition('.')[0]}", ["old"])).rows != ((0,),)
+
+
 async def test_an_unknown_job_and_an_unreadable_plan(store: DirectoryStore) -> None:
     with pytest.raises(UserError, match="no results of a job 'nowhere'"):
         await found(store, "SELECT 1", ["old", "nowhere"])
