@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import (
+    analytics,
     dataset_memory,
     event_latency,
     first_request,
@@ -41,6 +42,7 @@ MEASUREMENTS: dict[str, Callable[[], Figures]] = {
     "memory": memory.measure,
     "metrics": metrics.measure,
     "dataset_memory": dataset_memory.measure,
+    "analytics": analytics.measure,
     "saturation": saturation.measure,
     "saturation_vllm": saturation.measure_vllm,
     "scale": scale.measure,

@@ -18,6 +18,7 @@ from vhb.commands.evaluate import evaluate, report
 from vhb.commands.events import events
 from vhb.commands.explain import explain
 from vhb.commands.init import init
+from vhb.commands.query import query
 from vhb.commands.registries import environments, metrics, models, tasks
 from vhb.commands.results import results
 from vhb.commands.run import run
@@ -65,7 +66,22 @@ _LOOK = "Look things up"
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     _ALONE: (run, up, validate, doctor, clean),
     _DEPLOYED: (init,),
-    _STACK: (submit, status, watch, results, show, agents, explain, events, cancel, retry, evaluate, report, compare),
+    _STACK: (
+        submit,
+        status,
+        watch,
+        results,
+        show,
+        agents,
+        explain,
+        events,
+        cancel,
+        retry,
+        evaluate,
+        report,
+        compare,
+        query,
+    ),
     _LOOK: (schema,),
 }
 for panel, functions in _PANELS.items():

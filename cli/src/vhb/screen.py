@@ -65,6 +65,11 @@ def say(to: Console, text: str, style: str = "") -> None:
     to.print(Text(text, style=style), soft_wrap=True)
 
 
+def harmless(text: str) -> str:
+    """What a model, a data set or a server says must not steer the terminal: as text what is not printable."""
+    return "".join(each if each.isprintable() or each == "\t" else f"\\u{ord(each):04x}" for each in text)
+
+
 class CurrentStderr:
     """Standard error as it is at the moment of writing: while a live display runs, that is what keeps a log line from
     tearing it."""

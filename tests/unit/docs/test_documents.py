@@ -13,6 +13,8 @@ from vhb_evaluator.metrics.registry import metric_class, metric_names
 from vhb_evaluator.normalisation import PROFILES
 from vhb_evaluator.settings import EvaluatorSettings
 from vhb_inference_agent.settings import AgentSettings
+from vhb_shared.analytics.saved import saved_queries
+from vhb_shared.analytics.tables import TABLES
 from vhb_shared.contracts import topology
 from vhb_shared.contracts.events import EVENTS
 from vhb_shared.contracts.job import JobSpec, ModelEntry, TaskEntry
@@ -113,3 +115,9 @@ def test_keys_of_the_job_file_are_described(model: type[JobSpec] | type[ModelEnt
     page = _page("job-file.md")
     for key in set(model.model_fields) - {"description"}:
         assert re.search(rf"^\|.*`{key}`.*\|", page, re.M), key
+
+
+def test_every_saved_query_and_table_is_described() -> None:
+    page = _page("analytics.md")
+    for name in (*(query.name for query in saved_queries()), *TABLES):
+        assert f"| `{name}` |" in page, name

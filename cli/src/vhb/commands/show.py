@@ -43,7 +43,7 @@ async def _show(
     job_id: str, sample: str, run: str | None, as_json: bool, save: Path | None, server: str | None, workdir: Path
 ) -> None:
     from vhb.connect import connected, settings
-    from vhb.screen import console, say
+    from vhb.screen import console, harmless, say
     from vhb.showing import sample_shower
     from vhb_shared.bus.knowing import known_job
 
@@ -57,7 +57,7 @@ async def _show(
     else:
         out = console()
         for line, style in _lines(rows):
-            say(out, _harmless(line), style)
+            say(out, harmless(line), style)
     if save is not None:
         say(console(stderr=True), f"{save}: {len(saved)} image{'s' * (len(saved) != 1)}")
 
@@ -114,11 +114,6 @@ def _text(label: str, text: str | None, images: "Sequence[ShownImage]" = ()) -> 
         yield f"    [{image.name}, {size}]", ""
     for line in text.split("\n"):
         yield f"    {line}", ""
-
-
-def _harmless(text: str) -> str:
-    """What a model says must not steer the terminal."""
-    return "".join(each if each.isprintable() or each == "\t" else f"\\u{ord(each):04x}" for each in text)
 
 
 def _software() -> str:
