@@ -54,6 +54,9 @@ def test_judges_are_asked_by_agents(place: Path, endpoint: EndpointProcess) -> N
     vhb("results", job_id, "--out", "seen-out", cwd=place)
     rows = general(place / "seen-out/metrics.csv")
     assert (rows[LABEL]["n"], rows[LABEL]["n_scored"], rows[LABEL]["n_failed"]) == ("6", "5", "0")
+    sql = "SELECT DISTINCT model FROM runs WHERE model IN ('remote', 'jack', 'jill')"
+    models = json.loads(vhb("query", sql, "--json", cwd=place).stdout)["rows"]
+    assert models == [["remote"]]  # the judges' job is no benchmark of judges
     assert float(rows[LABEL]["value"]) == pytest.approx((0 + 0.25 + 0.5 + 0.75 + 1) / 5)
     assert rows["exact_match"]["n_scored"] == "6"
     said = json.loads((place / "seen-out/runs/remote__read/judges.json").read_text())[LABEL]
