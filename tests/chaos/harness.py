@@ -88,7 +88,11 @@ class Stack:
     def start(self) -> None:
         """Starts it; returns when it says that it is ready."""
         self._process = subprocess.Popen(
-            [*VHB, "up", "--workdir", str(self.workdir), *self._flags], stdout=subprocess.PIPE, text=True, env=self.env
+            # Nobody waits for the management plane: its own tests kill it.
+            [*VHB, "up", "--workdir", str(self.workdir), "--no-api", *self._flags],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self.env,
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()

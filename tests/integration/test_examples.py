@@ -64,7 +64,6 @@ def _submit(job: Path, workdir: Path) -> str:
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "asks qwen3-vl-8b, internvl3.5-8b" in " ".join(done.stdout.split())
     return done.stdout.strip()
 
 
@@ -145,3 +144,4 @@ def test_the_example_with_judges_is_valid() -> None:
     command = [sys.executable, "-m", "vhb", "validate", str(EXAMPLES / "judges.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+    assert "asks qwen3-vl-8b, internvl3.5-8b" in " ".join(done.stdout.split())
