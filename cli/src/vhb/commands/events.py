@@ -58,6 +58,10 @@ async def _events(job_id: str | None, follow: bool, as_json: bool, server: str |
                     raise
             if not follow:
                 return
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # Ctrl-C at the very moment of a reply: wait_for of Python 3.11 gives the reply and forgets the rest.
+                raise asyncio.CancelledError
             # What was heard is a hint: after an outage nothing is, so it looks every few seconds anyway.
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY_S):
