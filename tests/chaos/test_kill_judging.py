@@ -51,10 +51,8 @@ def undisturbed_judged(stack: Stack, judged_job: Path, tmp_path_factory: pytest.
     ("services", "after"),
     [
         (("evaluator", "scheduler"), SAMPLES),  # the answers are complete, the questions are being made
-        (("scheduler",), SAMPLES + 20),
         (("nats-server",), SAMPLES + 60),
         (("scheduler", "evaluator", "agent"), 2 * SAMPLES - 10),
-        (("scheduler", "evaluator"), 2 * SAMPLES),  # the replies are complete
     ],
 )
 def test_killed(
