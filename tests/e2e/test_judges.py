@@ -48,18 +48,18 @@ def general(path: Path) -> dict[str, dict[str, str]]:
 
 
 def test_judges_are_asked_by_agents(place: Path, endpoint: EndpointProcess) -> None:
-    away = {"match": "seen 5?\n</question", "action": "status", "status": 400}
-    endpoint.control(rules=[*rulings("seen", dict(enumerate([1, 2, 3, 4, 5]))), away])
-    job_id = vhb("submit", judged_job(place, endpoint, "seen"), "--wait", cwd=place).stdout.strip()
-    vhb("results", job_id, "--out", "seen-out", cwd=place)
-    rows = general(place / "seen-out/metrics.csv")
+    away = {"match": "by-agents 5?\n</question", "action": "status", "status": 400}
+    endpoint.control(rules=[*rulings("by-agents", dict(enumerate([1, 2, 3, 4, 5]))), away])
+    job_id = vhb("submit", judged_job(place, endpoint, "by-agents"), "--wait", cwd=place).stdout.strip()
+    vhb("results", job_id, "--out", "by-agents-out", cwd=place)
+    rows = general(place / "by-agents-out/metrics.csv")
     assert (rows[LABEL]["n"], rows[LABEL]["n_scored"], rows[LABEL]["n_failed"]) == ("6", "5", "0")
     sql = "SELECT DISTINCT model FROM runs WHERE model IN ('remote', 'jack', 'jill')"
     models = json.loads(vhb("query", sql, "--json", cwd=place).stdout)["rows"]
     assert models == [["remote"]]  # the judges' job is no benchmark of judges
     assert float(rows[LABEL]["value"]) == pytest.approx((0 + 0.25 + 0.5 + 0.75 + 1) / 5)
     assert rows["exact_match"]["n_scored"] == "6"
-    said = json.loads((place / "seen-out/runs/remote__read/judges.json").read_text())[LABEL]
+    said = json.loads((place / "by-agents-out/runs/remote__read/judges.json").read_text())[LABEL]
     assert [(judge["model"], judge["asked"], judge["failed"], judge["mean_score"]) for judge in said["judges"]] == [
         ("jack", 6, 1, 3.0),
         ("jill", 6, 1, 3.0),
@@ -78,33 +78,33 @@ def test_judges_are_asked_by_agents(place: Path, endpoint: EndpointProcess) -> N
     ]
 
     # Again: what was ruled is not asked again, and images go along when they are wanted.
-    endpoint.control(reset=True, rules=rulings("seen", {5: 5}))
-    judge = yaml.safe_load((place / "seen.yaml").read_text())["tasks"][0]["metrics"][1]
-    (place / "again.yaml").write_text(yaml.safe_dump({"metrics": [judge]}))
-    vhb("evaluate", job_id, "--metrics", "again.yaml", "--out", "seen-again", cwd=place)
+    endpoint.control(reset=True, rules=rulings("by-agents", {5: 5}))
+    judge = yaml.safe_load((place / "by-agents.yaml").read_text())["tasks"][0]["metrics"][1]
+    (place / "ruled-again.yaml").write_text(yaml.safe_dump({"metrics": [judge]}))
+    vhb("evaluate", job_id, "--metrics", "ruled-again.yaml", "--out", "by-agents-again", cwd=place)
     assert endpoint.stats()["total"] == 2  # one question, two judges
-    again = general(place / "seen-again/metrics.csv")[LABEL]
+    again = general(place / "by-agents-again/metrics.csv")[LABEL]
     assert (again["n_scored"], float(again["value"])) == ("6", pytest.approx(3.5 / 6))
 
 
 @pytest.mark.slow
 def test_judges_see_the_images_of_the_run(place: Path, endpoint: EndpointProcess) -> None:
     endpoint.control(echo=True)  # no ruling, but what was sent is in the answer
-    job = judged_job(place, endpoint, "pictures", images=True)
+    job = judged_job(place, endpoint, "looked-at", images=True)
     job_id = vhb("submit", job, "--wait", cwd=place).stdout.strip()
     state = json.loads(vhb("status", job_id, "--json", cwd=place).stdout)
     metric = next(each for each in state["runs"][0]["metrics"] if each["metric"].startswith("judge"))
     assert (metric["n"], metric["n_scored"], metric["value"]) == (SAMPLES, 0, None)
     child = f"{job_id}-0-q0-1"
-    vhb("results", child, "--out", "pictures-judges", cwd=place)
-    with (place / "pictures-judges/runs/jack__judge/answers.csv").open(encoding="utf-8", newline="") as file:
+    vhb("results", child, "--out", "looked-at-judges", cwd=place)
+    with (place / "looked-at-judges/runs/jack__judge/answers.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     sent = [json.loads(row["model_answer"])["messages"] for row in rows]
     assert len(sent) == SAMPLES
     assert all(message[1][1].startswith("sha256:") for message in sent)
     assert all("The images are what the question is about" in message[0][1] for message in sent)
     shown = vhb("show", child, rows[0]["id"], cwd=place).stdout
-    assert "pictures 0?" in shown
+    assert "looked-at 0?" in shown
 
 
 @pytest.mark.slow
