@@ -14,7 +14,7 @@ MOST_EXTRA = CONCURRENCY + 8
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", [100, 250])
+@pytest.mark.parametrize("after", [100])
 def test_the_supervisor_is_killed_and_started_anew(
     after: int, endpoint: EndpointProcess, job: Path, undisturbed: Results, tmp_path: Path
 ) -> None:

@@ -13,15 +13,10 @@ GOES_ON_WITHIN_S = 20
 QUICK = [("agent", 100), ("nats-server", 100)]
 SLOW = [
     ("agent", 10),
-    ("agent", 230),
     ("nats-server", 10),
-    ("nats-server", 250),
-    ("scheduler", 10),
     ("scheduler", 140),
     ("scheduler", SAMPLES),
-    ("evaluator", 140),
     ("evaluator", SAMPLES),
-    ("reporter", 140),
     ("reporter", SAMPLES),
 ]
 
