@@ -22,14 +22,14 @@ from vhb_shared.contracts.results import OutcomeCounts
 from vhb_shared.contracts.state import JobState, RunState
 
 
-def job_accepted(plan: Plan, asked_by: str | None = None) -> JobAccepted:
+def job_accepted(plan: Plan) -> JobAccepted:
     """The job is valid and its runs are planned."""
     return JobAccepted(
         job_id=plan.job_id,
         name=plan.spec.name,
         runs=tuple(_summary(run) for run in plan.runs[:MAX_RUNS]),
         runs_total=len(plan.runs),
-        asked_by=asked_by,
+        asked_by=plan.asked_by,
     )
 
 

@@ -47,11 +47,11 @@ class JobOpener:
         plan = await load_plan(command.job_id, self._store)
         if plan is None:
             try:
-                plan = await make_plan(command, self._store, self._registry)
+                plan = await make_plan(command, self._store, self._registry, asked_by)
             except UserError as error:
                 await self._reject(command, error, asked_by)
                 return
-        await self._open(plan, command.submitted_at, asked_by)
+        await self._open(plan, command.submitted_at)
 
     async def _reject(self, command: SubmitJob, error: UserError, asked_by: str | None) -> None:
         name = command.job.name if command.job else command.job_id
@@ -69,7 +69,7 @@ class JobOpener:
         await self._bus.publish(JobRejected(job_id=command.job_id, name=name, problems=problems, asked_by=asked_by))
         log.info("job_rejected", problems=len(error.problems))
 
-    async def _open(self, plan: Plan, submitted_at: str, asked_by: str | None) -> None:
+    async def _open(self, plan: Plan, submitted_at: str) -> None:
         now = time.time()
         stages = {stage for run in plan.runs for stage in run.stages}
         job = JobState(
@@ -79,7 +79,7 @@ class JobOpener:
             run_ids=tuple(run.run_id for run in plan.runs),
             stages=tuple(stage for stage in plan.spec.stages if stage in stages),
             submitted_at=_time(submitted_at) or plan.created_at,
-            asked_by=asked_by,
+            asked_by=plan.asked_by,
         )
         known = KnownScopes(self._store)
         for run in plan.runs:
@@ -88,7 +88,7 @@ class JobOpener:
             state = lifecycle.new_run(run, now, looking_up=looking_up, reported_on=shown)
             await self._create(subjects.run_key(run.run_id), state)
         await self._create(subjects.job_key(plan.job_id), job)
-        await self._bus.publish(announcements.job_accepted(plan, asked_by))
+        await self._bus.publish(announcements.job_accepted(plan))
         for run in plan.runs:
             await self.open_run(run)
         await self._bus.jobs.change(

@@ -36,8 +36,14 @@ async def submitted_spec(command: SubmitJob, store: ObjectStore) -> JobSpec:
         raise UserError(f"{command.job_key} is not a job: {error}") from None
 
 
-async def make_plan(command: SubmitJob, store: ObjectStore, registry: Registry) -> Plan:
+async def make_plan(command: SubmitJob, store: ObjectStore, registry: Registry, asked_by: str | None = None) -> Plan:
     """Resolves a job completely and stores its plan and its runs' specifications.
+
+    Args:
+        command: the job.
+        store: object storage.
+        registry: where names are looked up.
+        asked_by: the run whose metrics ask its questions; None for a user's job.
 
     Raises:
         UserError: the job cannot be run; `problems` says why, one sentence each.
@@ -53,6 +59,7 @@ async def make_plan(command: SubmitJob, store: ObjectStore, registry: Registry) 
         spec=bundled,
         runs=runs,
         created_at=datetime.now(UTC).isoformat(),
+        asked_by=asked_by,
         software={
             name: importlib.metadata.version(name) for name in ("vhb-shared", "vhb-scheduler", "polars", "nats-py")
         },

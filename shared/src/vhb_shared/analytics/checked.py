@@ -19,7 +19,7 @@ class Refused(Exception):  # noqa: N818 - a condition of the query
     """It is no statement that only reads; the message says why."""
 
 
-class Wrong(Exception):  # noqa: N818
+class Wrong(Exception):  # noqa: N818 - a condition of the query
     """It is no SQL; the message says where."""
 
 

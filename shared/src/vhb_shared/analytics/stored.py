@@ -31,7 +31,6 @@ from vhb_shared.contracts.performance import Performance
 from vhb_shared.contracts.plan import Plan, RunSpec
 from vhb_shared.contracts.results import OUTCOMES
 from vhb_shared.errors import NotFound, UserError
-from vhb_shared.jobs.questions import asks_for_metrics
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
 
@@ -121,11 +120,7 @@ class _Layer:
             raise UserError(f"There are no results of a job {missing[0]!r}; `vhb status` lists the jobs.")
         if not found:
             self._notes.append("no job is stored there")
-        return {
-            job_id: plan
-            for job_id, plan in found.items()
-            if plan is not None and (jobs or not asks_for_metrics(plan.spec))
-        }
+        return {job_id: plan for job_id, plan in found.items() if plan is not None and (jobs or plan.asked_by is None)}
 
     async def _all_jobs(self) -> list[str]:
         prefix = layout.job_prefix("x").removesuffix("x/")

@@ -8,17 +8,15 @@ from types import TracebackType
 import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.js import JetStreamContext
 
 from vhb_shared.bus.client import Bus
+from vhb_shared.bus.fetching import Fetcher
 from vhb_shared.contracts.topology import Consumer
 from vhb_shared.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
 BATCH = 256
-FETCH_S = 1.0
-"""How long one request to the server stays open; stopping takes as long."""
 _PAUSE_S = 0.5
 _MOST_PAUSE_S = 10.0
 
@@ -38,7 +36,7 @@ class BatchPuller:
         self._consumer = consumer
         self._handle = handle
         self._pulling: asyncio.Task[None] | None = None
-        self._subscription: JetStreamContext.PullSubscription | None = None
+        self._fetcher = Fetcher(bus, consumer)
 
     async def __aenter__(self) -> "BatchPuller":
         self._pulling = asyncio.create_task(self._pull(), name=f"pull {self._consumer.durable}")
@@ -50,9 +48,7 @@ class BatchPuller:
         assert self._pulling is not None
         self._pulling.cancel()
         await asyncio.gather(self._pulling, return_exceptions=True)
-        if self._subscription is not None:
-            with suppress(NatsError, OSError):
-                await self._subscription.unsubscribe()
+        await self._fetcher.close()
 
     async def give_up(self, message: Msg, reason: str) -> None:
         """Puts a message that cannot be understood to the dead letters.
@@ -66,7 +62,7 @@ class BatchPuller:
 
     async def _pull(self) -> None:
         while True:
-            batch = await self._fetch()
+            batch = await self._fetcher.fetch(BATCH)
             if not batch:
                 continue
             beat = asyncio.create_task(self._beat(batch))
@@ -103,17 +99,3 @@ class BatchPuller:
             for message in batch:
                 with suppress(NatsError, OSError):
                     await message.in_progress()
-
-    async def _fetch(self) -> list[Msg]:
-        try:
-            if self._subscription is None:
-                self._subscription = await self._bus.js.pull_subscribe_bind(
-                    consumer=self._consumer.durable, stream=self._consumer.stream
-                )
-            return await self._subscription.fetch(BATCH, timeout=FETCH_S)
-        except TimeoutError:
-            return []  # nothing there
-        except (NatsError, OSError) as error:
-            log.debug("pull_waits", consumer=self._consumer.durable, error=str(error) or type(error).__name__)
-            await asyncio.sleep(_PAUSE_S)
-            return []

@@ -6,22 +6,16 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Generic, TypeVar
 
-import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.js import JetStreamContext
 from pydantic import BaseModel
 
 from vhb_shared.bus.client import Bus
+from vhb_shared.bus.fetching import Fetcher
 from vhb_shared.bus.handling import Handling
 from vhb_shared.contracts.topology import Consumer
 
 M = TypeVar("M", bound=BaseModel)
-log = structlog.get_logger(__name__)
-
-FETCH_S = 1.0
-"""How long one request to the server stays open; stopping takes as long."""
-_PAUSE_S = 0.5
 
 
 class Puller(Generic[M]):
@@ -47,9 +41,9 @@ class Puller(Generic[M]):
         self._handling = handling
         self._until_wanted = until_wanted
         self._in_hand: set[asyncio.Task[None]] = set()
-        self._fetching: asyncio.Future[Msg | None] | None = None
+        self._fetching: asyncio.Future[list[Msg]] | None = None
         self._pulling: asyncio.Task[None] | None = None
-        self._subscription: JetStreamContext.PullSubscription | None = None
+        self._fetcher = Fetcher(bus, consumer)
 
     async def __aenter__(self) -> "Puller[M]":
         self._pulling = asyncio.create_task(self._pull(), name=f"pull {self._consumer.durable}")
@@ -64,36 +58,19 @@ class Puller(Generic[M]):
             task.cancel()
         await asyncio.gather(self._pulling, *self._in_hand, return_exceptions=True)
         # The server may be sending a message just now: nobody should have to wait until it is missed.
-        late = await self._fetching if self._fetching is not None else None
-        if late is not None:
+        for late in await self._fetching if self._fetching is not None else ():
             with suppress(NatsError, OSError):
                 await late.nak()
-        if self._subscription is not None:
-            with suppress(NatsError, OSError):
-                await self._subscription.unsubscribe()
+        await self._fetcher.close()
 
     async def _pull(self) -> None:
         latest: asyncio.Task[None] | None = None
         while True:
             await self._until_wanted(latest)
-            self._fetching = asyncio.ensure_future(self._fetch())
-            message = await asyncio.shield(self._fetching)
+            self._fetching = asyncio.ensure_future(self._fetcher.fetch(1))
+            messages = await asyncio.shield(self._fetching)
             self._fetching = None
-            if message is not None:
+            for message in messages:
                 latest = asyncio.create_task(self._handling.consume(message))
                 self._in_hand.add(latest)
                 latest.add_done_callback(self._in_hand.discard)
-
-    async def _fetch(self) -> Msg | None:
-        try:
-            if self._subscription is None:
-                self._subscription = await self._bus.js.pull_subscribe_bind(
-                    consumer=self._consumer.durable, stream=self._consumer.stream
-                )
-            return (await self._subscription.fetch(1, timeout=FETCH_S))[0]
-        except TimeoutError:
-            return None  # nothing there
-        except (NatsError, OSError) as error:
-            log.debug("pull_waits", consumer=self._consumer.durable, error=str(error) or type(error).__name__)
-            await asyncio.sleep(_PAUSE_S)
-            return None

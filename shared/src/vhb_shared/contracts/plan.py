@@ -67,5 +67,7 @@ class Plan(WireModel):
     spec: JobSpec
     runs: tuple[RunSpec, ...]
     created_at: str
+    asked_by: str | None = None
+    """The run whose metrics ask its questions; None: a user's job."""
     software: dict[str, str] = Field(default_factory=dict)
     """Versions of what planned it."""

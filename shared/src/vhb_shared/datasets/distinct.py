@@ -1,20 +1,15 @@
 """Which of very many names were there before, in memory that does not grow with their number."""
 
-import sqlite3
 from pathlib import Path
 
-_CACHE_KIB = 8 * 1024
+from vhb_shared.datasets.scratch_database import scratch_database
 
 
 class Distinct:
     """A set of texts in a file that nobody else uses and that is worth nothing afterwards. For one thread at a time."""
 
     def __init__(self, file: Path) -> None:
-        self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-        for setting in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_CACHE_KIB}", "locking_mode=EXCLUSIVE"):
-            self._database.execute(f"PRAGMA {setting}")
-        self._database.execute("CREATE TABLE names (name TEXT PRIMARY KEY) WITHOUT ROWID")
-        self._database.execute("BEGIN")
+        self._database = scratch_database(file, "names (name TEXT PRIMARY KEY) WITHOUT ROWID")
         self._count = 0
 
     def __len__(self) -> int:

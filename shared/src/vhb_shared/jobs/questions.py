@@ -10,8 +10,6 @@ from vhb_shared.datasets.questions import INSTRUCTIONS
 
 _LONGEST_ID = 80
 _LONGEST_NAME = 100
-_INSTRUCTED = f"{{{{ {INSTRUCTIONS} }}}}"
-"""Says to a model what the question's own column says."""
 
 
 def question_job_id(run_id: str, round_: int, metric: int) -> str:
@@ -40,19 +38,10 @@ def question_job(run: RunSpec, questions: Questions, job_name: str) -> JobSpec:
             TaskEntry(
                 name=metric.name,
                 dataset=f"{PINNED}{questions.dataset_digest}",
-                system_prompt=_INSTRUCTED,
+                system_prompt=f"{{{{ {INSTRUCTIONS} }}}}",
             ),
         ),
         stages=("inference",),
         shard_size=run.shard_size,
         reuse=run.reuse,
-    )
-
-
-def asks_for_metrics(spec: JobSpec) -> bool:
-    """Whether a job is one that `question_job` made, and not a user's."""
-    return (
-        spec.stages == ("inference",)
-        and bool(spec.tasks)
-        and all(task.system_prompt == _INSTRUCTED for task in spec.tasks)
     )

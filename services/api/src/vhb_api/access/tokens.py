@@ -121,5 +121,4 @@ def _hash(token: str) -> str:
 
 
 def _bearer(row: TokenRow) -> Bearer:
-    role: Role = row.role  # type: ignore[assignment]
-    return Bearer(row.token_id, row.name, role)
+    return Bearer(row.token_id, row.name, row.role)

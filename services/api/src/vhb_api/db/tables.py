@@ -2,18 +2,25 @@
 makes them anew."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import JSON, BigInteger, Index
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from vhb_api.access.roles import Role
 from vhb_api.db.types import CleanText, UtcTime
+from vhb_shared.contracts.job import Stage
 
 
 class Base(DeclarativeBase):
     """Base of all tables."""
 
-    type_annotation_map = {datetime: UtcTime, dict[str, Any]: JSON, list[str]: JSON, str: CleanText}  # noqa: RUF012
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcTime,
+        dict[str, Any]: JSON,
+        list[str]: JSON,
+        str: CleanText,
+    }
 
 
 class EventRow(Base):
@@ -89,7 +96,7 @@ class RunRow(_Counts, Base):
     dataset: Mapped[str]
     dataset_digest: Mapped[str]
     backend_id: Mapped[str | None]
-    stages: Mapped[list[str]]
+    stages: Mapped[list[Stage]] = mapped_column(JSON)
     samples: Mapped[int]
     shards: Mapped[int]
     shards_done: Mapped[int]
@@ -188,7 +195,7 @@ class TokenRow(Base):
 
     token_id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
-    role: Mapped[str]
+    role: Mapped[Role] = mapped_column(CleanText())
     hash: Mapped[str] = mapped_column(unique=True)
     """sha256 of the token, hex: a token holds 256 random bits, which no dictionary has."""
     created_at: Mapped[datetime]

@@ -61,8 +61,7 @@ def planned_runs(plan: Plan | None, accepted: Recorded | None, known: Iterable[R
 
 def _of_row(row: RunRow) -> Planned:
     names = ("job_id", "run_id", "position", "name", "model", "task", "dataset", "dataset_digest", "samples", "shards")
-    stages: list[Stage] = row.stages  # type: ignore[assignment]
-    return Planned(**{name: getattr(row, name) for name in names}, backend_id=row.backend_id, stages=tuple(stages))
+    return Planned(**{name: getattr(row, name) for name in names}, backend_id=row.backend_id, stages=tuple(row.stages))
 
 
 def end_that_stands(end: Recorded | None, rounds: Collection[tuple[str, int, int]]) -> Recorded | None:

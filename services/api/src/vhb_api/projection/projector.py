@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 import structlog
 from nats.aio.msg import Msg
@@ -106,8 +107,7 @@ class Projector:
             raise
         finally:
             # On its own thread's word: commits without an error, rolls back with one.
-            failed = (type(error), error, error.__traceback__) if error is not None else (None, None, None)
-            await asyncio.shield(asyncio.to_thread(_leave, writing, failed))
+            await asyncio.shield(asyncio.to_thread(_leave, writing, error))
         log.info("database_rebuilt", events=count)
         return count
 
@@ -169,5 +169,5 @@ def _empty(session: Session) -> None:
     session.expire_all()
 
 
-def _leave(writing: object, failed: tuple[object, object, object]) -> None:
-    writing.__exit__(*failed)  # type: ignore[attr-defined]
+def _leave(writing: AbstractContextManager[Session], error: BaseException | None) -> None:
+    writing.__exit__(type(error) if error is not None else None, error, error.__traceback__ if error else None)

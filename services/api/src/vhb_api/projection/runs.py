@@ -27,6 +27,7 @@ _RANKS: dict[type, int] = {
     RunReportCompleted: 4,
 }
 """How far a run is that announced it; whatever else it announced: 1."""
+_FAILED = (RunInferenceFailed, RunEvaluationFailed)
 _ENDS = (JobCompleted, JobFailed, JobCancelled)
 
 
@@ -78,7 +79,7 @@ def run_figures(
     round_ = max(round_, done.round)
     current = [one for one in ordered if _round(one) == round_]
     rank = max((_RANKS.get(type(one.event), 1) for one in current), default=0)
-    failure = next((one.event.failure for one in reversed(current) if _failed(one)), None)  # type: ignore[attr-defined]
+    failure = next((one.event.failure for one in reversed(current) if isinstance(one.event, _FAILED)), None)
     counted = [one.event for one in current if hasattr(one.event, "counts")]
     counts: OutcomeCounts = counted[-1].counts if counted else done.counts
     evaluated = [one.event for one in current if isinstance(one.event, RunEvaluationCompleted)]
@@ -120,10 +121,6 @@ def _order(one: Recorded) -> tuple[int, int, int, int]:
 
 def _round(one: Recorded) -> int:
     return int(getattr(one.event, "round", 0))
-
-
-def _failed(one: Recorded) -> bool:
-    return isinstance(one.event, RunInferenceFailed | RunEvaluationFailed)
 
 
 def _result(run_id: str, end: Recorded | None) -> RunResult | None:

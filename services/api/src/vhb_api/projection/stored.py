@@ -59,11 +59,12 @@ class StoredJobs:
 
     async def _events(self, plan: Plan) -> list[tuple[Event, datetime]]:
         planned_at = datetime.fromisoformat(plan.created_at).astimezone(UTC)
-        accepted = events.JobAccepted(job_id=plan.job_id, name=plan.spec.name, runs=(), runs_total=len(plan.runs))
+        accepted = events.JobAccepted(
+            job_id=plan.job_id, name=plan.spec.name, runs=(), runs_total=len(plan.runs), asked_by=plan.asked_by
+        )
         found: list[tuple[Event, datetime]] = [(accepted, planned_at)]
         try:
             job = await self._states.job(plan.job_id)
-            found = [(accepted.model_copy(update={"asked_by": job.asked_by}), planned_at)]
         except NotFound:
             summary = await self._summary(plan.job_id)
             return found + [(event, planned_at) for event in (summary.events() if summary is not None else ())]

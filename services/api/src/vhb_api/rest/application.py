@@ -1,5 +1,7 @@
 """The routes put together."""
 
+from typing import Any
+
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp
@@ -13,9 +15,23 @@ from vhb_api.submitting.problems import Problem
 PREFIX = "/api/v1"
 
 
+class _App(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """With the schema of problems, which no route returns by its type."""
+        if self.openapi_schema is None:
+            made = get_openapi(title=self.title, version=self.version, description=self.description, routes=self.routes)
+            schemas = made.setdefault("components", {}).setdefault("schemas", {})
+            template = "#/components/schemas/{model}"
+            details = ProblemDetails.model_json_schema(ref_template=template)
+            details.pop("$defs", None)
+            schemas |= {"ProblemDetails": details, "Problem": Problem.model_json_schema(ref_template=template)}
+            self.openapi_schema = made
+        return self.openapi_schema
+
+
 def routes() -> FastAPI:
     """The application without a context: enough for its OpenAPI document."""
-    app = FastAPI(
+    app = _App(
         title="VLMHyperBench",
         version="1",
         description="Hand jobs in, watch them, fetch results.",
@@ -37,19 +53,6 @@ def routes() -> FastAPI:
     app.include_router(api)
     app.include_router(health.router)
     install(app)
-
-    def openapi() -> dict[str, object]:
-        if app.openapi_schema is None:
-            made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            schemas = made.setdefault("components", {}).setdefault("schemas", {})
-            template = "#/components/schemas/{model}"
-            details = ProblemDetails.model_json_schema(ref_template=template)
-            details.pop("$defs", None)
-            schemas |= {"ProblemDetails": details, "Problem": Problem.model_json_schema(ref_template=template)}
-            app.openapi_schema = made
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]
     return app
 
 

@@ -23,7 +23,7 @@ from vhb_shared.placement.gather import gather_facts
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented())
 
 _Status = Annotated[
-    list[str],
+    tuple[str, ...],
     Query(max_length=10, description="running, completed, failed, cancelled, rejected; several are any of them."),
 ]
 _Text = Annotated[str | None, Query(max_length=200)]
@@ -49,7 +49,7 @@ _Time = Annotated[datetime | None, BeforeValidator(_moment), Query(description="
 async def list_jobs(
     context: Ctx,
     who: Viewer,
-    status: _Status = [],  # noqa: B006 - the framework copies it
+    status: _Status = (),
     name: _Text = None,
     model: _Text = None,
     task: _Text = None,

@@ -32,7 +32,7 @@ class ProblemDetails(BaseModel):
     """Each mistake of what was handed in."""
 
 
-class Failed(Exception):  # noqa: N818
+class Failed(Exception):  # noqa: N818 - becomes a response
     """Ends a request with a problem."""
 
     def __init__(

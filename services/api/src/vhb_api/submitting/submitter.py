@@ -31,7 +31,7 @@ _CELLS = ("dataset", "task", "prompt_collection", "system_prompt", "answers")
 """Of a user_config.csv: those by which files are looked for."""
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):  # noqa: N818 - a condition of what was handed in
     """What was handed in cannot be run as it is."""
 
     def __init__(self, problems: list[Problem]) -> None:

@@ -1,6 +1,5 @@
 """What models replied to the questions of a run's metrics, by the hash of each question."""
 
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,9 +8,9 @@ import polars as pl
 from vhb_evaluator.errors import EvaluationFailed
 from vhb_evaluator.metrics.context import ModelReply
 from vhb_shared.datasets.questions import ModelQuestion
+from vhb_shared.datasets.scratch_database import scratch_database
 
 _ROWS = 4096
-_CACHE_KIB = 8 * 1024
 _SAID = ("answered", "truncated", "refused", "empty")
 _NEVER_ASKED = "it was not asked this question; evaluate again"
 
@@ -25,14 +24,8 @@ class GivenReplies:
     """
 
     def __init__(self, file: Path) -> None:
-        self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-        for setting in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_CACHE_KIB}", "locking_mode=EXCLUSIVE"):
-            self._database.execute(f"PRAGMA {setting}")
-        self._database.execute(
-            "CREATE TABLE replies (model INTEGER, id TEXT, words TEXT, failure TEXT, PRIMARY KEY (model, id)) "
-            "WITHOUT ROWID"
-        )
-        self._database.execute("BEGIN")
+        columns = "model INTEGER, id TEXT, words TEXT, failure TEXT, PRIMARY KEY (model, id)"
+        self._database = scratch_database(file, f"replies ({columns}) WITHOUT ROWID")
         self._models: dict[str, list[tuple[int, str | None]]] = {}
         self._count = 0
 
