@@ -69,11 +69,19 @@ async def until_answering(environment: Environment, handle: EnvironmentHandle) -
     raise AssertionError("the server does not answer")
 
 
+async def until_logged(environment: Environment, handle: EnvironmentHandle, part: str) -> None:
+    for _ in range(200):
+        if any(part in line for line in await environment.logs(handle)):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"no line of the log holds {part!r}")
+
+
 async def test_a_server_starts_answers_and_stops(environment: Environment) -> None:
     handle = await started(environment, EnvironmentSpec(name="server", command=SERVER))
     address = await until_answering(environment, handle)
     assert await environment.exit_state(handle) is None
-    assert any("GET / " in line for line in await environment.logs(handle))
+    await until_logged(environment, handle, "GET / ")  # the answer may be here before the line about it is
     stats = await environment.stats(handle)
     assert stats.processes >= 1
     assert stats.memory_bytes > 1 << 20
