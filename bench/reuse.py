@@ -13,8 +13,8 @@ import psutil
 
 from bench.figures import Figures
 from vhb_inference_agent.runner.parts import encode_part
-from vhb_inference_agent.runner.questions import RunFiles, shard_questions
 from vhb_inference_agent.runner.reuse import KnownAnswers
+from vhb_shared.asking.questions import RunFiles, shard_questions
 from vhb_shared.contracts.job import ModelEntry, TaskEntry
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.results import Answer

@@ -241,3 +241,34 @@ async def test_the_event_loop_keeps_turning(store: ObjectStore) -> None:
     stop = True
     await ticking
     assert longest < 0.25, f"the event loop stood still for {longest:.3f} s"
+
+
+async def test_a_version_changes_with_the_content_and_only_then(store: ObjectStore) -> None:
+    with pytest.raises(NotFound):
+        await store.version("a/b")
+    await store.put("a/b", b"one")
+    first = await store.version("a/b")
+    assert await store.version("a/b") == first
+    await store.put("a/b", b"two")
+    assert await store.version("a/b") != first
+
+
+async def test_copies_follow_what_is_written_anew_and_are_bounded(store: ObjectStore, tmp_path: Path) -> None:
+    from vhb_shared.store import cache
+    from vhb_shared.store.current import CurrentFiles
+
+    files = CurrentFiles(store, tmp_path / "copies", max_bytes=1000)
+    assert await files.get("runs/r/scores.parquet") is None
+    for content in (b"first", b"again"):
+        await store.put("runs/r/scores.parquet", content)
+        one, other = await asyncio.gather(files.get("runs/r/scores.parquet"), files.get("runs/r/scores.parquet"))
+        assert one is not None and one == other
+        assert one.path.read_bytes() == content
+    if store.local_path("x") is None:
+        cache.IN_USE_S, before = -1.0, cache.IN_USE_S
+        try:
+            await store.put("big", b"x" * 2000)
+            assert await files.path("big") is not None
+        finally:
+            cache.IN_USE_S = before
+        assert sum(path.stat().st_size for path in (tmp_path / "copies").iterdir()) <= 1000

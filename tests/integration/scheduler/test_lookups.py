@@ -10,8 +10,8 @@ import pytest
 
 from vhb_inference_agent.lookups import LookupHandlers
 from vhb_inference_agent.runner.parts import encode_part
-from vhb_inference_agent.runner.questions import RunFiles, shard_questions
 from vhb_inference_agent.runner.reuse import KnownAnswers
+from vhb_shared.asking.questions import RunFiles, shard_questions
 from vhb_shared.contracts import subjects
 from vhb_shared.contracts.commands import CancelJob, ReuseAnswers
 from vhb_shared.contracts.events import RunAnswersReused, RunShardCompleted

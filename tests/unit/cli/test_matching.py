@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from vhb.comparing.matching import match
-from vhb.comparing.runs import FoundRun
+from vhb_shared.comparing.matching import match
+from vhb_shared.comparing.runs import FoundRun
 from vhb_shared.errors import UserError
 
 

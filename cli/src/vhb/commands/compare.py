@@ -11,8 +11,8 @@ import typer
 from vhb.connect import DEFAULT_WORKDIR, Server, WorkdirOption
 
 if TYPE_CHECKING:
-    from vhb.comparing.compared import CompareResult, MatchResult, Wishes
-    from vhb.comparing.runs import FoundRun
+    from vhb_shared.comparing.compared import CompareResult, MatchResult, Wishes
+    from vhb_shared.comparing.runs import FoundRun
     from vhb_shared.contracts.comparison import Difference
 
 
@@ -47,7 +47,7 @@ def compare(
     workdir: WorkdirOption = DEFAULT_WORKDIR,
 ) -> None:
     """Compare runs on the same samples: how far apart, how certain, and whether a gate holds."""
-    from vhb.comparing.compared import Wishes
+    from vhb_shared.comparing.compared import Wishes
     from vhb_shared.statistics.gate import parse_condition
 
     names = tuple(name.strip() for item in metrics or [] for name in _split(item) if name.strip())
@@ -61,16 +61,17 @@ def _split(item: str) -> list[str]:
 
 
 async def _compare(arguments: Sequence[str], wishes: "Wishes", as_json: bool, server: str | None, workdir: Path) -> int:
-    from vhb.comparing.compared import compare, event
-    from vhb.comparing.matching import match
+    from vhb.comparing.metrics import RegisteredMetrics
     from vhb.comparing.runs import in_folder, is_folder, on_stack
     from vhb.connect import connected, settings
+    from vhb_shared.comparing.compared import compare, event
+    from vhb_shared.comparing.matching import match
 
     with tempfile.TemporaryDirectory(prefix="vhb-compare-") as scratch:
 
         def compared(sides: "Sequence[Sequence[FoundRun]]") -> "CompareResult":
             matches, left_out = match(sides)
-            return compare(matches, left_out, wishes)
+            return compare(matches, left_out, wishes, RegisteredMetrics())
 
         if all(map(is_folder, arguments)):
             sides = [await asyncio.to_thread(in_folder, argument) for argument in arguments]

@@ -13,7 +13,7 @@ from vhb.connect import DEFAULT_WORKDIR, JobId, Server, WorkdirOption
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from vhb.shown import ShownImage, ShownRow
+    from vhb_shared.asking.shown import ShownImage, ShownRow
 
 _WORDS = {
     "verified": "as it was sent: its hash is the one stored with the answer",

@@ -1,1 +1,1 @@
-"""`vhb compare`: which runs are meant, which belong together, and what is said of them."""
+"""`vhb compare`: the runs that its arguments name."""

@@ -2,9 +2,10 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from vhb_shared.comparing.runs import FoundRun
 
 if TYPE_CHECKING:
     from vhb.connect import Connection
@@ -12,26 +13,6 @@ if TYPE_CHECKING:
 
 SCORES = "scores.parquet"
 REPLICATES = "replicates.parquet"
-
-
-@dataclass(frozen=True)
-class FoundRun:
-    """A run with scores."""
-
-    argument: str
-    """What named it, without the run's name."""
-    job_id: str
-    run_id: str
-    name: str
-    model: str
-    task: str
-    dataset: str
-    dataset_digest: str
-    scores: Path
-    replicates: Path
-    """What composite metrics are compared by; may be missing."""
-    stored: bool
-    """In the storage of the stack; False: in a folder."""
 
 
 def is_folder(argument: str) -> bool:

@@ -9,10 +9,9 @@ import time
 
 import structlog
 
-from vhb_inference_agent.runner.media import LocalCopies
 from vhb_inference_agent.runner.parts import completed, encode_part
-from vhb_inference_agent.runner.questions import run_files, shard_questions
 from vhb_inference_agent.runner.reuse import KnownAnswers
+from vhb_shared.asking.questions import run_files, shard_questions
 from vhb_shared.bus.client import Bus
 from vhb_shared.contracts import subjects
 from vhb_shared.contracts.commands import InferShard, ReuseAnswers
@@ -21,7 +20,7 @@ from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.state import RunState
 from vhb_shared.errors import NotFound
 from vhb_shared.store import layout
-from vhb_shared.store.base import ObjectStore
+from vhb_shared.store.base import LocalCopies, ObjectStore
 
 log = structlog.get_logger(__name__)
 

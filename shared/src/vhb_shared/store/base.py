@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 
 class ObjectInfo(NamedTuple):
@@ -12,6 +12,20 @@ class ObjectInfo(NamedTuple):
     key: str
     size: int
     """Bytes."""
+
+
+class LocalCopies(Protocol):
+    """Gives objects of the storage as local files."""
+
+    async def path(self, key: str) -> Path:
+        """The object's local file, fetched when it is not there yet.
+
+        Raises:
+            NotFound: no such key.
+            Unavailable: the storage does not answer.
+            Damaged: the content does not match the name.
+        """
+        ...
 
 
 class ObjectStore(ABC):
@@ -66,6 +80,14 @@ class ObjectStore(ABC):
     @abstractmethod
     async def exists(self, key: str) -> bool:
         """Whether the key holds an object."""
+
+    @abstractmethod
+    async def version(self, key: str) -> str:
+        """Another text as soon as the object is written anew; for keys of results, which a retry replaces.
+
+        Raises:
+            NotFound: no such key.
+        """
 
     @abstractmethod
     def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:

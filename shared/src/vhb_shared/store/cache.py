@@ -122,18 +122,20 @@ class ObjectCache:
                 return
         async with self._sweeping:
             self._arrived_bytes = 0
-            await asyncio.to_thread(self._sweep)
+            await asyncio.to_thread(sweep, self._directory, self._max_bytes)
 
-    def _sweep(self) -> None:
-        files = sorted(_files(self._directory))
-        total = sum(file.size for file in files)
-        recent = time.time() - IN_USE_S
-        for file in files:
-            if total <= self._max_bytes or file.used > recent:
-                return
-            with suppress(OSError):
-                file.path.unlink()
-                total -= file.size
+
+def sweep(directory: Path, max_bytes: int) -> None:
+    """Removes the least recently used files of a folder until the rest is within the bound. Blocking."""
+    files = sorted(_files(directory))
+    total = sum(file.size for file in files)
+    recent = time.time() - IN_USE_S
+    for file in files:
+        if total <= max_bytes or file.used > recent:
+            return
+        with suppress(OSError):
+            file.path.unlink()
+            total -= file.size
 
 
 def _files(directory: Path) -> Iterator[_File]:

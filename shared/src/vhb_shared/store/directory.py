@@ -84,6 +84,15 @@ class DirectoryStore(ObjectStore):
         path = self._path(key)
         return await self._run("reading from", path.is_file)
 
+    async def version(self, key: str) -> str:
+        def ask() -> str:
+            with self._found(key) as path:
+                status = path.stat()
+                # Every writing makes a file of its own.
+                return f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
+
+        return await self._run("reading from", ask)
+
     async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
         check_prefix(prefix)
         folder, _, start = prefix.rpartition("/")

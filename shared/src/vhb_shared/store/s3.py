@@ -150,6 +150,16 @@ class S3Store(ObjectStore):
             return False
         return True
 
+    async def version(self, key: str) -> str:
+        check_key(key)
+
+        def ask() -> str:
+            found = self._client.stat_object(bucket_name=self._bucket, object_name=key)
+            # Not every server's tag is a hash of the content.
+            return f"{found.etag}-{found.size}-{found.last_modified.timestamp() if found.last_modified else 0:.0f}"
+
+        return await self._run(key, ask)
+
     async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
         check_prefix(prefix)
         found = self._client.list_objects(bucket_name=self._bucket, prefix=prefix, recursive=True)

@@ -56,6 +56,11 @@ class RightsStore(ObjectStore):
         self._may("read", key)
         return await self._store.exists(key)
 
+    async def version(self, key: str) -> str:
+        """See `ObjectStore.version`."""
+        self._may("read", key)
+        return await self._store.version(key)
+
     async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
         """See `ObjectStore.list`: every role may."""
         async for info in self._store.list(prefix):

@@ -8,7 +8,7 @@ import pytest
 from vhb_inference_agent.backends.arguments import command_words
 from vhb_inference_agent.backends.registry import backend_adapter
 from vhb_inference_agent.endpoint import BackendLost
-from vhb_inference_agent.runner.questions import request_parameters
+from vhb_shared.asking.questions import request_parameters
 from vhb_shared.contracts.job import ModelEntry
 from vhb_shared.environments.base import EnvironmentSpec
 

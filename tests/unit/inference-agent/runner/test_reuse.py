@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from vhb_inference_agent.runner.parts import decode_part, encode_part
-from vhb_inference_agent.runner.questions import RunFiles, shard_questions
 from vhb_inference_agent.runner.reuse import KnownAnswers
+from vhb_shared.asking.questions import RunFiles, shard_questions
 from vhb_shared.contracts.job import Generation
 from vhb_shared.reuse.index import encode_index, part_rows
 from vhb_shared.reuse.scope import reuse_scope

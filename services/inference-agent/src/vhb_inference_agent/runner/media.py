@@ -2,28 +2,13 @@
 
 import asyncio
 from collections import OrderedDict
-from pathlib import Path
-from typing import Protocol
 
 from vhb_inference_agent.runner.failures import RequestFailed
 from vhb_shared.datasets.data_urls import read_data_url
 from vhb_shared.errors import NotFound
 from vhb_shared.store import layout
+from vhb_shared.store.base import LocalCopies
 from vhb_shared.store.cache import Damaged
-
-
-class LocalCopies(Protocol):
-    """Gives objects of the storage as local files."""
-
-    async def path(self, key: str) -> Path:
-        """The object's local file, fetched when it is not there yet.
-
-        Raises:
-            NotFound: no such key.
-            Unavailable: the storage does not answer.
-            Damaged: the content does not match the name.
-        """
-        ...
 
 
 class ImageEncoder:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from vhb_inference_agent.runner.failures import RequestFailed
-from vhb_inference_agent.runner.questions import Question
 from vhb_inference_agent.runner.replies import MAX_ANSWER_CHARS, Reply
 from vhb_inference_agent.runner.requester import Asked
+from vhb_shared.asking.questions import Question
 from vhb_shared.contracts.results import Answer, Outcome
 
 Clock = Callable[[], datetime]

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from vhb_inference_agent.runner.media import LocalCopies
-from vhb_inference_agent.runner.questions import Question
+from vhb_shared.asking.questions import Question
 from vhb_shared.errors import VhbError
 from vhb_shared.store import layout
+from vhb_shared.store.base import LocalCopies
 
 AT_ONCE = 8
 """Downloads at once, over all shards of a backend."""

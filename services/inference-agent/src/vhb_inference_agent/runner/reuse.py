@@ -11,17 +11,16 @@ import polars as pl
 import structlog
 from pydantic import ValidationError
 
-from vhb_inference_agent.runner.media import LocalCopies
 from vhb_inference_agent.runner.parts import decode_part
-from vhb_inference_agent.runner.questions import Question
 from vhb_inference_agent.runner.replies import MAX_ANSWER_CHARS
+from vhb_shared.asking.questions import Question
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.results import Answer
 from vhb_shared.errors import NotFound
 from vhb_shared.reuse.index import MAX_ROWS, REUSABLE, AnswerIndex, Place, decode_index, is_index_key
 from vhb_shared.reuse.scope import reuse_scope
 from vhb_shared.store import layout
-from vhb_shared.store.base import ObjectStore
+from vhb_shared.store.base import LocalCopies, ObjectStore
 from vhb_shared.store.cache import Damaged
 
 log = structlog.get_logger(__name__)

@@ -14,23 +14,23 @@ from vhb_inference_agent.runner.checkpoint import Checkpoint
 from vhb_inference_agent.runner.checkpoint_log import Entry, remove_logs, shards_of
 from vhb_inference_agent.runner.engine_watch import watch_engine
 from vhb_inference_agent.runner.in_flight import InFlight, Owner
-from vhb_inference_agent.runner.media import ImageEncoder, LocalCopies
+from vhb_inference_agent.runner.media import ImageEncoder
 from vhb_inference_agent.runner.parts import completed, decode_part, encode_part
 from vhb_inference_agent.runner.pause import Emit, Pause
 from vhb_inference_agent.runner.prefetch import Prefetch
 from vhb_inference_agent.runner.progress import Progress
-from vhb_inference_agent.runner.questions import Question, run_files, shard_questions
 from vhb_inference_agent.runner.requester import Requester
 from vhb_inference_agent.runner.reuse import KnownAnswers
 from vhb_inference_agent.runner.slots import Slots
 from vhb_inference_agent.runner.workers import Workers
+from vhb_shared.asking.questions import Question, run_files, shard_questions
 from vhb_shared.contracts.commands import InferShard
 from vhb_shared.contracts.events import RunShardCompleted
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.results import Answer
 from vhb_shared.errors import NotFound
 from vhb_shared.store import layout
-from vhb_shared.store.base import ObjectStore
+from vhb_shared.store.base import LocalCopies, ObjectStore
 
 STOP_POLL_S = 0.2
 

@@ -11,15 +11,15 @@ from vhb_inference_agent.runner.failures import RequestFailed
 from vhb_inference_agent.runner.media import ImageEncoder
 from vhb_inference_agent.runner.outcomes import answer_to, unasked
 from vhb_inference_agent.runner.pause import Pause
-from vhb_inference_agent.runner.questions import (
+from vhb_inference_agent.runner.request_body import request_body
+from vhb_inference_agent.runner.requester import Requester
+from vhb_inference_agent.runner.slots import Line
+from vhb_shared.asking.questions import (
     Question,
-    request_body,
     request_parameters,
     response_schema,
     turns_digest,
 )
-from vhb_inference_agent.runner.requester import Requester
-from vhb_inference_agent.runner.slots import Line
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.results import Answer
 

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import polars as pl
 
-from vhb.comparing.runs import FoundRun
+from vhb_shared.comparing.runs import FoundRun, Metrics
 from vhb_shared.contracts.comparison import Comparison
 from vhb_shared.errors import UserError
 from vhb_shared.statistics.replicates import unready
@@ -22,17 +22,20 @@ class Pair:
         names: tuple[str, str],
         scores: tuple[pl.LazyFrame, pl.LazyFrame],
         replicates: _Tables,
+        metrics: Metrics,
     ) -> None:
         """Args:
         runs: as found.
         names: what they are called.
         scores: of both.
         replicates: of both, None where a run has none.
+        metrics: what is known of them.
         """
         self.runs = runs
         self.names = names
         self._scores = scores
         self._replicates = replicates
+        self._metrics = metrics
 
     @cached_property
     def labels(self) -> tuple[list[str], list[str]]:
@@ -46,7 +49,7 @@ class Pair:
     @cached_property
     def composite(self) -> list[str]:
         """Those of both that are no sums over samples."""
-        return [label for label in self.labels[0] if label in self.labels[1] and _is_composite(label)]
+        return [label for label in self.labels[0] if label in self.labels[1] and self._metrics.composite(label)]
 
     @cached_property
     def why_not(self) -> dict[str, str]:
@@ -106,12 +109,3 @@ def without_groups(pair: Pair, made: Comparison, by: str | None) -> list[str]:
         for label in pair.composite
         if label in compared - grouped
     ]
-
-
-def _is_composite(label: str) -> bool:
-    from vhb_evaluator.metrics.registry import class_from_label
-
-    try:
-        return class_from_label(label).composite
-    except UserError:
-        return False

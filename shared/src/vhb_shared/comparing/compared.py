@@ -9,9 +9,9 @@ from typing import NamedTuple
 import polars as pl
 from pydantic import BaseModel
 
-from vhb.comparing.comparable import Pair, comparable, without_groups
-from vhb.comparing.matching import Match
-from vhb.comparing.runs import FoundRun
+from vhb_shared.comparing.comparable import Pair, comparable, without_groups
+from vhb_shared.comparing.matching import Match
+from vhb_shared.comparing.runs import FoundRun, Metrics
 from vhb_shared.contracts.comparison import Comparison, GateResult
 from vhb_shared.contracts.events import (
     MAX_DIFFERENCES,
@@ -58,7 +58,7 @@ class CompareResult(BaseModel):
     """Runs and metrics that were not compared, with the reason."""
 
 
-def compare(matches: Sequence[Match], left_out: Sequence[FoundRun], wishes: Wishes) -> CompareResult:
+def compare(matches: Sequence[Match], left_out: Sequence[FoundRun], wishes: Wishes, metrics: Metrics) -> CompareResult:
     """Compares the candidates of every match with its baseline.
 
     Runs that have no metric in common with theirs are left out and named, but not where a gate is to hold: what it did
@@ -75,7 +75,7 @@ def compare(matches: Sequence[Match], left_out: Sequence[FoundRun], wishes: Wish
         for first, second in _pairs(each, wishes.all_pairs):
             said: list[str] = []
             try:
-                made[-1].append(_compared(each, first, second, wishes, said))
+                made[-1].append(_compared(each, first, second, wishes, metrics, said))
                 notes += said
             except NoCommonMetricError as error:
                 if wishes.conditions:
@@ -147,16 +147,18 @@ def _pairs(each: Match, all_pairs: bool) -> list[tuple[int, int]]:
     return list(itertools.combinations(places, 2)) if all_pairs else [(0, place) for place in places[1:]]
 
 
-def _compared(each: Match, first: int, second: int, wishes: Wishes, notes: list[str]) -> Comparison:
+def _compared(each: Match, first: int, second: int, wishes: Wishes, metrics: Metrics, notes: list[str]) -> Comparison:
     runs = (each.runs[first], each.runs[second])
     scores = (_scan(runs[0].scores), _scan(runs[1].scores))
     replicates = (_scan_if_there(runs[0].replicates), _scan_if_there(runs[1].replicates))
-    pair = Pair(runs, (each.labels[first], each.labels[second]), scores, replicates)
+    pair = Pair(runs, (each.labels[first], each.labels[second]), scores, replicates, metrics)
     by = _column(wishes.by, scores)
     made = compare_scores(
         *scores,
         names=pair.names,
-        higher_is_better=_directions(pair.labels[0]),
+        higher_is_better={
+            label: better for label in pair.labels[0] if (better := metrics.higher_is_better(label)) is not None
+        },
         metrics=comparable(pair, wishes.metrics, notes),
         by=by,
         composite=pair.composite,
@@ -177,22 +179,6 @@ def _scan(path: Path) -> pl.LazyFrame:
 
 def _scan_if_there(path: Path) -> pl.LazyFrame | None:
     return _scan(path) if path.is_file() else None
-
-
-def _directions(labels: Sequence[str]) -> dict[str, bool]:
-    """Directions of metrics; those of packages and entries that are not here are not known."""
-    from vhb_evaluator.metrics.declared import declared
-    from vhb_evaluator.metrics.registry import higher_is_better
-    from vhb_shared.registry.registry import Registry
-
-    found = {}
-    with declared(known.entry for known in Registry.load(Path.cwd()).metrics.values()):
-        for label in labels:
-            try:
-                found[label] = higher_is_better(label)
-            except UserError:
-                continue
-    return found
 
 
 def _column(by: str | None, tables: Sequence[pl.LazyFrame]) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from vhb.comparing.runs import FoundRun
+from vhb_shared.comparing.runs import FoundRun
 from vhb_shared.errors import UserError
 
 

@@ -1,4 +1,4 @@
-"""What `vhb show` shows, as data."""
+"""What is shown of one row of a run, as data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,6 +57,8 @@ class ShownRow:
     answer: Mapping[str, Any] | None
     """A row of answers.parquet."""
     scores: tuple[Mapping[str, Any], ...]
+    answer_bbox: str | None = None
+    """Where the answer is on its image, as the data set says it."""
 
     @property
     def every_image(self) -> tuple[ShownImage, ...]:

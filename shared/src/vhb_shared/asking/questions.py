@@ -1,16 +1,14 @@
-"""What is asked of the model for each sample of a shard, and the body of the request that asks it."""
+"""What is asked of the model for each sample of a shard."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
 
-from vhb_inference_agent.runner.failures import RequestFailed
-from vhb_inference_agent.runner.fingerprint import request_fingerprint
-from vhb_inference_agent.runner.media import LocalCopies
+from vhb_shared.asking.fingerprint import request_fingerprint
 from vhb_shared.contracts.job import ModelEntry
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.datasets.few_shot import Example, Examples, examples_digest
@@ -18,6 +16,7 @@ from vhb_shared.datasets.prompts import render_prompt
 from vhb_shared.datasets.selection import shard_samples
 from vhb_shared.errors import UserError
 from vhb_shared.store import layout
+from vhb_shared.store.base import LocalCopies
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,47 +165,3 @@ def is_closed(schema: Any) -> bool:
         if not isinstance(required, list) or set(map(str, required)) != set(properties):
             return False
     return all(is_closed(part) for part in schema.values())
-
-
-def request_body(
-    served_model: str,
-    parameters: Mapping[str, Any],
-    question: Question,
-    images: Sequence[bytes],
-    turn_images: Sequence[Sequence[bytes]] = (),
-) -> bytes:
-    """The request as JSON bytes.
-
-    Images are spliced in as they are (a data URL needs no escaping): an encoder would copy and scan megabytes per
-    request on the event loop.
-
-    Args:
-        served_model: the name that the backend knows.
-        parameters: see `request_parameters`.
-        question: what is asked.
-        images: data URLs of the question's images.
-        turn_images: the same for each of its turns.
-
-    Raises:
-        RequestFailed: the parameters cannot be written as JSON.
-    """
-    try:
-        head = _dumps({"model": served_model, **epoch_parameters(parameters, question.epoch)})
-    except (TypeError, ValueError) as error:
-        raise RequestFailed("sample", f"generation parameters are not JSON: {error}") from error
-    messages = [_dumps({"role": "system", "content": question.system})] if question.system else []
-    for turn, shown in zip(question.turns, turn_images, strict=True):
-        messages += [_user(turn.text, shown), _dumps({"role": "assistant", "content": turn.answer})]
-    messages.append(_user(question.text, images))
-    return head[:-1] + b',"messages":[' + b",".join(messages) + b"]}"
-
-
-def _user(text: str, images: Sequence[bytes]) -> bytes:
-    parts = [b'{"type":"image_url","image_url":{"url":"' + image + b'"}}' for image in images]
-    if text:
-        parts.append(_dumps({"type": "text", "text": text}))
-    return b'{"role":"user","content":[' + b",".join(parts) + b"]}"
-
-
-def _dumps(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode("ascii")

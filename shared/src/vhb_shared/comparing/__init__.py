@@ -1,0 +1,1 @@
+"""Runs compared: which belong together, by which metrics, and what is said of them."""
