@@ -13,6 +13,7 @@ from vhb_api.db.database import Database
 from vhb_api.db.migrate import migrate
 from vhb_api.live.hub import Hub
 from vhb_api.measures import Measures
+from vhb_api.media.stored import StoredDatasets
 from vhb_api.projection.projector import Projector
 from vhb_api.projection.stored import StoredJobs
 from vhb_api.rest.application import application
@@ -25,6 +26,7 @@ from vhb_shared.contracts import topology
 from vhb_shared.errors import Unavailable
 from vhb_shared.settings import StoreSettings
 from vhb_shared.store.base import ObjectStore
+from vhb_shared.store.cache import ObjectCache
 from vhb_shared.store.open import open_store
 
 log = structlog.get_logger(__name__)
@@ -87,6 +89,8 @@ async def setup(service: Service) -> AsyncIterator[None]:
         if settings.s3_public_endpoint is not None:
             stored = StoreSettings().model_copy(update={"s3_endpoint": settings.s3_public_endpoint})
             public = await opened.enter_async_context(open_store(stored))
+        where = StoreSettings()
+        cache = ObjectCache(service.store, where.cache_directory(), where.cache_bytes())
         context = Context(
             settings=settings,
             bus=service.bus,
@@ -100,6 +104,7 @@ async def setup(service: Service) -> AsyncIterator[None]:
             measures=Measures(),
             rate=RateLimit(settings.requests_per_minute),
             hub=Hub(service.bus, database),
+            datasets=StoredDatasets(service.store, cache),
         )
         await opened.enter_async_context(serving(application(context), settings))
         jobs = StoredJobs(service.bus, service.store)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp
 
-from vhb_api.rest import administration, artefacts, changes, health, jobs, registries, stream
+from vhb_api.rest import administration, artefacts, changes, datasets, health, jobs, registries, stream
 from vhb_api.rest.context import Context
 from vhb_api.rest.middleware import Guard
 from vhb_api.rest.problems import ProblemDetails, install
@@ -46,6 +46,7 @@ def routes() -> FastAPI:
         jobs.router,
         artefacts.router,
         registries.router,
+        datasets.router,
         stream.router,
         administration.router,
     ):

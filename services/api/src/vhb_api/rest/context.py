@@ -14,6 +14,8 @@ from vhb_api.access.tokens import Bearer, Tokens
 from vhb_api.db.database import Database
 from vhb_api.live.hub import Hub
 from vhb_api.measures import Measures
+from vhb_api.media.stored import StoredDatasets
+from vhb_api.media.thumbnails import Thumbnails
 from vhb_api.rest.problems import Failed
 from vhb_api.settings import ApiSettings
 from vhb_api.submitting.submitter import Submitter
@@ -23,6 +25,10 @@ from vhb_shared.store.base import ObjectStore
 
 GUESSES_PER_MINUTE = 30
 """Wrong tokens that one address may try."""
+FILES = "files"
+"""The tag of routes that a page asks once for each image or file: they have a bound of their own."""
+FILES_TIMES = 20
+"""How many times as often such routes may be asked."""
 
 
 @dataclass
@@ -40,11 +46,17 @@ class Context:
     measures: Measures
     rate: RateLimit
     hub: Hub
+    datasets: StoredDatasets
+    thumbnails: Thumbnails = field(default_factory=Thumbnails)
     clients: Counter[str] = field(default_factory=Counter)
     """Who watches: token -> connections."""
+    file_rate: RateLimit = field(init=False)
     guesses: RateLimit = field(default_factory=lambda: RateLimit(GUESSES_PER_MINUTE))
     ready: bool = False
     """Whether the database has been brought up to date once."""
+
+    def __post_init__(self) -> None:
+        self.file_rate = RateLimit(self.settings.requests_per_minute * FILES_TIMES)
 
     @property
     def states(self) -> StateReader:
@@ -80,7 +92,8 @@ async def bearer(
         what = "This token is not known, or was revoked." if given is not None else "A token is needed."
         raise Failed(401, f"{what} Send one as `Authorization: Bearer TOKEN`.", headers={"WWW-Authenticate": "Bearer"})
     request.state.bearer = known
-    wait = context.rate.wait(known.token_id)
+    of_files = FILES in getattr(request.scope.get("route"), "tags", ())
+    wait = (context.file_rate if of_files else context.rate).wait(known.token_id)
     if wait:
         seconds = str(int(wait) + 1)
         raise Failed(429, f"Too many requests; the next one may come in {seconds} s.", headers={"Retry-After": seconds})

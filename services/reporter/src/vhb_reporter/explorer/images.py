@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from vhb_reporter.thumbnails import encode
+from vhb_shared.datasets.small_images import NotAnImage, TooManyPixels, small_jpeg
 
 SIDE = (1200, 1600)
 """Pixels: enough to read the small print of a page."""
@@ -46,8 +46,9 @@ class Previews:
 
 def write_preview(image: Path, target: Path) -> bool:
     """Writes the preview of an image; False when it cannot be shown."""
-    found = encode(image, SIDE, MOST_BYTES)
-    if isinstance(found, str):
+    try:
+        found = small_jpeg(image, SIDE, MOST_BYTES)
+    except (NotAnImage, TooManyPixels):
         return False
     target.write_bytes(found.data)
     return True

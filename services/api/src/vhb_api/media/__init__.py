@@ -1,0 +1,1 @@
+"""Images of data sets and of uploads, as browsers show them."""
