@@ -38,20 +38,23 @@ def up(
         int | None,
         typer.Option("--api-port", min=1, max=65535, metavar="N", help="Port of that interface; default: a free one."),
     ] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the web page, where a person sits at a desktop.")
+    ] = True,
 ) -> None:
     """Keep server and services running on this machine until Ctrl-C; jobs and results survive.
 
-    Prints one line with the NATS URL and the credentials file when it is ready.
+    Prints one line with the NATS URL and the credentials file when it is ready, and opens the web page.
     """
     from vhb.embedded.stack import Counts
     from vhb.quiet import log_warnings_only
 
     log_warnings_only()
     counts = Counts(agents=agents, evaluators=evaluators, reporters=reporters, schedulers=schedulers, api=api)
-    raise typer.Exit(asyncio.run(_up(workdir, nats_port, api_port, counts)))
+    raise typer.Exit(asyncio.run(_up(workdir, nats_port, api_port, counts, browser)))
 
 
-async def _up(workdir: Path, nats_port: int | None, api_port: int | None, counts: "Counts") -> int:
+async def _up(workdir: Path, nats_port: int | None, api_port: int | None, counts: "Counts", browser: bool) -> int:
     from vhb.embedded.stack import EmbeddedStack
     from vhb.embedded.workdir import Workdir
 
@@ -67,16 +70,18 @@ async def _up(workdir: Path, nats_port: int | None, api_port: int | None, counts
     async with EmbeddedStack(place, nats_port=nats_port, api_port=api_port, counts=counts, say=say) as stack:
         assert stack.address is not None
         print(f"ready: {stack.address.nats_url} credentials {stack.address.nats_creds}", flush=True)
-        saying = asyncio.create_task(_say_interface(place, say)) if counts.api else None
+        saying = asyncio.create_task(_say_interface(place, say, browser)) if counts.api else None
         await stop.wait()
         if saying is not None:
             saying.cancel()
     return 0
 
 
-async def _say_interface(workdir: "Workdir", say: "Callable[[str], None]") -> None:
-    """Where the REST interface is, and the first token, once."""
+async def _say_interface(workdir: "Workdir", say: "Callable[[str], None]", browser: bool) -> None:
+    """Where the page is, the first token, once, and the page itself in a browser."""
     from vhb.commands.api import settings_of
+    from vhb.embedded.page import is_built, open_page
+    from vhb_api.access.sessions import Sessions
     from vhb_api.access.tokens import Tokens
     from vhb_api.app import opened_database
     from vhb_shared.errors import VhbError
@@ -88,12 +93,25 @@ async def _say_interface(workdir: "Workdir", say: "Callable[[str], None]") -> No
     except TimeoutError:
         say(f"The REST interface does not listen yet; its log: {workdir.logs / 'api.log'}")
         return
-    say(f"REST interface: {workdir.api_address.read_text()}/api/v1 (docs/api.md)")
+    address = workdir.api_address.read_text()
+    say(f"REST interface: {address}/api/v1 (docs/api.md)")
     try:
         async with opened_database(settings_of(None, workdir.root)) as database:
-            token = await asyncio.to_thread(Tokens(database).first)
+            tokens = Tokens(database)
+            token = await asyncio.to_thread(tokens.first)
+            if token is not None:
+                say(f"Its administrator's token, shown this once: {token}")
+            if not is_built():
+                say("The web page is not built: `make web` builds it.")
+                return
+            owner = await asyncio.to_thread(tokens.owner)
+            if owner is None:
+                say(f"Web page: {address}")
+                return
+            code = await asyncio.to_thread(Sessions(database).code, owner)
     except VhbError as error:
         say(f"No token could be made: {error}")
         return
-    if token is not None:
-        say(f"Its administrator's token, shown this once: {token}")
+    say(f"Web page: {address}/#code={code} (logs in once, within ten minutes; later: {address})")
+    if browser:
+        await asyncio.to_thread(open_page, f"{address}/#code={code}", workdir.root)

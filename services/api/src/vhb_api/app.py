@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 
 from vhb_api.access.limits import RateLimit
+from vhb_api.access.sessions import Sessions
 from vhb_api.access.tokens import Tokens
 from vhb_api.db.database import Database
 from vhb_api.db.migrate import migrate
@@ -101,6 +102,7 @@ async def setup(service: Service) -> AsyncIterator[None]:
                 service.bus, service.store, settings.data_dir, settings.sources, settings.submissions_at_once
             ),
             tokens=tokens,
+            sessions=Sessions(database),
             measures=Measures(),
             rate=RateLimit(settings.requests_per_minute),
             hub=Hub(service.bus, database),

@@ -36,7 +36,7 @@ class ApiSettings(BaseSettings):
     """Of what is handed in."""
     submissions_at_once: int = Field(2, ge=1)
     """Jobs whose data are read at a time; others are told to come again."""
-    requests_per_minute: int = Field(600, ge=1)
+    requests_per_minute: int = Field(3000, ge=1)
     """Of one token."""
     s3_public_endpoint: str | None = None
     """Address of the object storage as clients see it: then artefacts are fetched there, by presigned addresses."""

@@ -54,6 +54,12 @@ class Tokens:
         except Conflict:
             return None  # another process was quicker
 
+    def owner(self) -> str | None:
+        """Id of the first administrator's token, as long as it is good."""
+        with self._database.reading() as session:
+            wanted = select(TokenRow.token_id).where(TokenRow.name == FIRST, TokenRow.revoked_at.is_(None))
+            return session.scalar(wanted)
+
     def take_from(self, file: Path) -> None:
         """Makes the token in a file an administrator's, and ends those that were in such a file before.
 

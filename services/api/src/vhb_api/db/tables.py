@@ -202,6 +202,20 @@ class TokenRow(Base):
     revoked_at: Mapped[datetime | None]
 
 
+class SessionRow(Base):
+    """A browser that logged in with a token, or a login code; only its hash is kept. A rebuild leaves it."""
+
+    __tablename__ = "sessions"
+
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    """sha256 of the cookie's value, hex."""
+    token_id: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    code: Mapped[bool]
+    """Whether it is a login code, good for being changed into a session once."""
+
+
 class AuditRow(Base):
     """A request that was meant to change something, and what became of it."""
 

@@ -6,7 +6,18 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp
 
-from vhb_api.rest import administration, artefacts, changes, datasets, health, jobs, registries, stream
+from vhb_api.rest import (
+    administration,
+    artefacts,
+    changes,
+    datasets,
+    health,
+    jobs,
+    page,
+    registries,
+    session,
+    stream,
+)
 from vhb_api.rest.context import Context
 from vhb_api.rest.middleware import Guard
 from vhb_api.rest.problems import ProblemDetails, install
@@ -49,10 +60,12 @@ def routes() -> FastAPI:
         datasets.router,
         stream.router,
         administration.router,
+        session.router,
     ):
         api.include_router(router)
     app.include_router(api)
     app.include_router(health.router)
+    app.include_router(page.router)  # the last: it knows every other path
     install(app)
     return app
 

@@ -10,12 +10,14 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from vhb_api.access.limits import RateLimit
 from vhb_api.access.roles import Role, may
+from vhb_api.access.sessions import Sessions
 from vhb_api.access.tokens import Bearer, Tokens
 from vhb_api.db.database import Database
 from vhb_api.live.hub import Hub
 from vhb_api.measures import Measures
 from vhb_api.media.stored import StoredDatasets
 from vhb_api.media.thumbnails import Thumbnails
+from vhb_api.rest.cookies import given_session
 from vhb_api.rest.problems import Failed
 from vhb_api.settings import ApiSettings
 from vhb_api.submitting.submitter import Submitter
@@ -43,6 +45,7 @@ class Context:
     database: Database
     submitter: Submitter
     tokens: Tokens
+    sessions: Sessions
     measures: Measures
     rate: RateLimit
     hub: Hub
@@ -83,12 +86,15 @@ async def bearer(
     Raises:
         Failed: nobody known (401), or too often (429).
     """
-    known = await asyncio.to_thread(context.tokens.known, given.credentials) if given is not None else None
+    session = given_session(request) if given is None else None
+    known = None
+    if given is not None:
+        known = await asyncio.to_thread(context.tokens.known, given.credentials)
+    elif session is not None:
+        known = await asyncio.to_thread(context.sessions.known, session)
     if known is None:
-        # Whose token is known is let through, whatever others at the address do.
-        address = request.client.host if request.client is not None else ""
-        if given is not None and context.guesses.wait(address):
-            raise Failed(429, "Too many wrong tokens came from this address.", headers={"Retry-After": "60"})
+        if given is not None or session is not None:
+            guessed_wrong(request, context)
         what = "This token is not known, or was revoked." if given is not None else "A token is needed."
         raise Failed(401, f"{what} Send one as `Authorization: Bearer TOKEN`.", headers={"WWW-Authenticate": "Bearer"})
     request.state.bearer = known
@@ -98,6 +104,17 @@ async def bearer(
         seconds = str(int(wait) + 1)
         raise Failed(429, f"Too many requests; the next one may come in {seconds} s.", headers={"Retry-After": seconds})
     return known
+
+
+def guessed_wrong(request: Request, context: Context) -> None:
+    """Counts a wrong token of an address. Whose token is known is let through, whatever others there do.
+
+    Raises:
+        Failed: it has tried too many (429).
+    """
+    address = request.client.host if request.client is not None else ""
+    if context.guesses.wait(address):
+        raise Failed(429, "Too many wrong tokens came from this address.", headers={"Retry-After": "60"})
 
 
 Anyone = Annotated[Bearer, Depends(bearer)]

@@ -1,0 +1,19 @@
+import { Component, type ReactNode } from "react";
+import { ProblemNote } from "@/ui/problem-note";
+
+/** Keeps the navigation usable when a page fails. */
+export class Boundary extends Component<{ children: ReactNode }, { error: unknown; at: string }> {
+  override state = { error: null as unknown, at: "" };
+
+  static getDerivedStateFromError(error: unknown) {
+    return { error, at: location.pathname };
+  }
+
+  override componentDidUpdate() {
+    if (this.state.error !== null && this.state.at !== location.pathname) this.setState({ error: null });
+  }
+
+  override render() {
+    return this.state.error === null ? this.props.children : <ProblemNote error={this.state.error} />;
+  }
+}

@@ -1,0 +1,89 @@
+import type { Config, Data, Layout } from "plotly.js";
+import { useEffect, useRef, useState } from "react";
+import { useTheme } from "@/app/theme";
+import { Waiting } from "@/ui/waiting";
+
+/** Colours that are told apart with any sight (Okabe and Ito), on both grounds. */
+export const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#a08d00", "#7f7f7f"];
+
+const CONFIG: Partial<Config> = {
+  responsive: true,
+  displaylogo: false,
+  modeBarButtonsToRemove: ["select2d", "lasso2d"],
+};
+
+/**
+ * A Plotly chart in the page's colours. Plotly is loaded when the first chart is shown.
+ * @param label What it shows, for who does not see it: say the finding, or where the numbers are.
+ */
+export function Chart({
+  label,
+  data,
+  layout = {},
+  height = 360,
+  onPoint,
+}: {
+  label: string;
+  data: Data[];
+  layout?: Partial<Layout>;
+  height?: number;
+  /** A point that was clicked: its trace and its place there. */
+  onPoint?: (trace: number, point: number) => void;
+}) {
+  const ref = useRef<HTMLDivElement>(null);
+  const [ready, setReady] = useState(false);
+  const [theme] = useTheme();
+  const clicked = useRef(onPoint);
+  clicked.current = onPoint;
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the theme changes the colours that are read from the page
+  useEffect(() => {
+    let gone = false;
+    void import("plotly.js-cartesian-dist-min").then(async ({ default: Plotly }) => {
+      const element = ref.current;
+      if (gone || !element) return;
+      const plot = await Plotly.react(element, data, themed(element, layout, height), CONFIG);
+      setReady(true);
+      plot.removeAllListeners("plotly_click");
+      plot.on("plotly_click", ({ points }) => {
+        const point = points[0];
+        if (point) clicked.current?.(point.curveNumber, point.pointNumber);
+      });
+    });
+    return () => {
+      gone = true;
+    };
+  }, [data, layout, height, theme]);
+
+  useEffect(() => {
+    const element = ref.current;
+    return () => {
+      void import("plotly.js-cartesian-dist-min").then(({ default: Plotly }) => element && Plotly.purge(element));
+    };
+  }, []);
+
+  return (
+    <figure aria-label={label} className="min-w-0">
+      {!ready && <Waiting />}
+      <div ref={ref} style={{ minHeight: ready ? height : 0 }} />
+    </figure>
+  );
+}
+
+function themed(element: HTMLElement, layout: Partial<Layout>, height: number): Partial<Layout> {
+  const of = (name: string) => getComputedStyle(element).getPropertyValue(name).trim();
+  const axis = { gridcolor: of("--line"), zerolinecolor: of("--muted"), linecolor: of("--line"), automargin: true };
+  return {
+    autosize: true,
+    height,
+    margin: { l: 48, r: 16, t: 16, b: 40 },
+    paper_bgcolor: "transparent",
+    plot_bgcolor: "transparent",
+    font: { color: of("--ink"), family: getComputedStyle(element).fontFamily, size: 12 },
+    colorway: COLOURS,
+    hoverlabel: { bgcolor: of("--panel"), bordercolor: of("--line"), font: { color: of("--ink") } },
+    ...layout,
+    xaxis: { ...axis, ...layout.xaxis },
+    yaxis: { ...axis, ...layout.yaxis },
+  };
+}
