@@ -233,3 +233,19 @@ async def test_several_run_side_by_side(environment: Environment) -> None:
     await environment.stop(handles[0])
     assert await answers(addresses[1])
     await asyncio.gather(*(environment.stop(handle) for handle in handles[1:]))
+
+
+async def test_output_is_read_on_from_where_it_was_read(environment: Environment) -> None:
+    code = "import time\nfor n in range(3): print('line', n, flush=True); time.sleep(1.2)\ntime.sleep(60)"
+    handle = await started(environment, program(code))
+    place, text = "", ""
+    async with asyncio.timeout(60):
+        while "line 2" not in text:
+            output = await environment.output(handle, place)
+            place, text = output.place, text + output.text
+            assert output.left_out == 0
+            await asyncio.sleep(0.2)
+    assert text.split() == ["line", "0", "line", "1", "line", "2"]
+    assert (await environment.output(handle, place)).text == ""
+    await environment.stop(handle)
+    assert (await environment.output(handle, place)).text == ""

@@ -2,12 +2,14 @@
 
 import logging
 import sys
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import structlog
 
 from vhb_shared.redaction import Redactor
 from vhb_shared.settings import LogSettings
+
+T = TypeVar("T")
 
 _REDACTOR = Redactor()
 _CHATTY = (
@@ -30,6 +32,12 @@ _OWN_HANDLERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "faststream", "na
 def register_secret(value: str | None) -> None:
     """Hides a value wherever it would appear in this process's logs (keys, passwords)."""
     _REDACTOR.register(value)
+
+
+def without_secrets(value: T) -> T:
+    """A text, or fields, as they may be shown: what was registered, looks like a secret or is named so is hidden."""
+    cleaned: T = _REDACTOR.clean(value)
+    return cleaned
 
 
 def configure_logging(settings: LogSettings, service: str, stream: IO[str] | None = None) -> None:

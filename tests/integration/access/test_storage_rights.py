@@ -25,7 +25,7 @@ WRITERS: dict[str, set[Role]] = {
     layout.answers_part("job-0", 3, "abc"): {"agent"},
     layout.checkpoint_segment("job-0", 3, 1, "000"): {"agent"},
     layout.run_file("job-0", "environment.json"): {"agent"},
-    layout.run_log("job-0", "backend.log"): {"agent"},
+    layout.engine_log("b", 0, "s"): {"agent"},
     layout.telemetry_segment("job-0", "s-00000"): {"agent"},
     layout.scores_part("job-0", 3, "abc"): {"evaluator"},
     layout.run_file("job-0", "answers.csv"): {"evaluator"},
@@ -64,7 +64,7 @@ def test_only_checkpoints_can_be_deleted() -> None:
 
 def test_results_can_be_read_by_who_needs_them() -> None:
     for key in WRITERS:
-        if not key.startswith(("reuse/", "imports/", "judgements/", "metrics/")):
+        if not key.startswith(("reuse/", "imports/", "judgements/", "metrics/", "logs/")):
             assert allowed("cli", "read", key) and allowed("reporter", "read", key), key
     for role in ("agent", "evaluator", "scheduler"):
         assert allowed(role, "read", layout.run_spec("job-0"))

@@ -12,4 +12,4 @@ if __name__ == "__main__":
     elif sys.argv[1:]:
         sys.exit("Usage: python -m vhb_api [rebuild]")
     else:
-        main("api", CONSUMERS, setup)
+        main("api", CONSUMERS, setup, live_logs=False)

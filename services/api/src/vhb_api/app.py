@@ -13,6 +13,7 @@ from vhb_api.access.tokens import Tokens
 from vhb_api.db.database import Database
 from vhb_api.db.migrate import migrate
 from vhb_api.live.hub import Hub
+from vhb_api.live.metrics import LiveMetrics
 from vhb_api.measures import Measures
 from vhb_api.media.stored import StoredDatasets
 from vhb_api.projection.projector import Projector
@@ -107,6 +108,7 @@ async def setup(service: Service) -> AsyncIterator[None]:
             rate=RateLimit(settings.requests_per_minute),
             hub=Hub(service.bus, database),
             datasets=StoredDatasets(service.store, cache),
+            live_metrics=LiveMetrics(database, service.store),
         )
         await opened.enter_async_context(serving(application(context), settings))
         jobs = StoredJobs(service.bus, service.store)

@@ -5,25 +5,13 @@ kept. What is computed depends on the scores alone, so that doing it again gives
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
-import numpy as np
 import polars as pl
 
 from vhb_evaluator.composite_intervals import composite_bounds
 from vhb_evaluator.metrics.registry import class_from_label, from_label
-from vhb_shared.statistics.intervals import (
-    FEWEST_FOR_BOOTSTRAP,
-    MOST_FOR_BOOTSTRAP,
-    Floats,
-    Interval,
-    cluster_interval,
-    ratio,
-    rounded,
-    seed_of,
-    student,
-    wilson,
-)
+from vhb_shared.statistics.clusters import Clusters
+from vhb_shared.statistics.intervals import FEWEST_FOR_BOOTSTRAP, MOST_FOR_BOOTSTRAP, Floats, seed_of
 
 _PART_ROWS = 100_000
 """Scores held at once, about."""
@@ -58,74 +46,11 @@ def with_intervals(values: pl.DataFrame, scores: pl.LazyFrame, groups: Mapping[s
     return values.join(bounds, on=_KEYS, how="left", maintain_order="left")
 
 
-@dataclass
-class _Group:
-    """What is known of a group after some parts."""
-
-    value: float
-    clusters: int = 0
-    samples: int = 0
-    squares: float = 0.0
-    """Of the clusters' numerator - value * denominator."""
-    successes: float = 0.0
-    weight: float = 0.0
-    right_or_wrong: bool = True
-    """All values 0 or 1, no sample weighing more than another."""
-    within: tuple[bool, bool] = (True, True)
-    """No value below 0; none above 1."""
-    kept: list[Floats] = field(default_factory=list)
-    """Order, numerator and denominator of each cluster; emptied when they are too many for a bootstrap."""
-
-    def add(self, clusters: Floats, samples: int, right_or_wrong: bool) -> None:
-        """Takes in clusters: columns order, numerator, denominator."""
-        numerator, denominator = clusters[:, 1], clusters[:, 2]
-        self.clusters += len(clusters)
-        self.samples += samples
-        self.squares += float(np.square(numerator - self.value * denominator).sum())
-        self.successes += float(numerator.sum())
-        self.weight += float(denominator.sum())
-        self.right_or_wrong &= right_or_wrong
-        low, high = self.within
-        self.within = (low and bool((numerator >= 0).all()), high and bool((numerator <= denominator).all()))
-        self.kept = [*self.kept, clusters] if self.clusters <= MOST_FOR_BOOTSTRAP else []
-
-    def interval(self, seed: int, most: int) -> Interval | None:
-        """See docs/statistics.md for which interval when.
-
-        Args:
-            seed: of the bootstrap.
-            most: clusters that are bootstrapped.
-        """
-        if self.right_or_wrong and self.clusters == self.samples:
-            return wilson(round(self.successes), self.samples)
-        if self.clusters < 2 or self.weight == 0:
-            return None
-        same = self.squares <= 1e-18 * self.weight**2
-        if same and self.right_or_wrong and self.value in (0.0, 1.0):
-            # All right, or all wrong: as many independent observations as there are documents.
-            return wilson(round(self.value * self.clusters), self.clusters)
-        if same:
-            return None
-        if self.clusters <= most:
-            clusters = np.concatenate(self.kept)
-            ordered = clusters[np.argsort(clusters[:, 0], kind="stable"), 1:]
-            found = cluster_interval(ordered, ratio, seed)
-        else:
-            count = self.clusters
-            found = student(self.value, float(np.sqrt(count / (count - 1) * self.squares)) / abs(self.weight), count)
-        return found and self._possible(found)
-
-    def _possible(self, found: Interval) -> Interval:
-        low = max(found.low, 0.0) if self.within[0] else found.low
-        high = min(found.high, 1.0) if self.within[1] else found.high
-        return rounded(low, high, self.value)
-
-
 def _bounds(
     values: pl.DataFrame, scores: pl.LazyFrame, groups: Mapping[str, pl.Expr]
 ) -> Iterator[tuple[str, str, str, float, float]]:
     wanted = values.filter(pl.col("value").is_not_null()).select(*_KEYS, "value", "n_scored")
-    found = {key: _Group(value) for *key_, value, _ in wanted.iter_rows() if (key := tuple(key_))}
+    found = {key: Clusters(value) for *key_, value, _ in wanted.iter_rows() if (key := tuple(key_))}
     one_level = wanted.filter(pl.col("level") == next(iter(groups), ""))
     parts = max(1, -(-int(one_level["n_scored"].sum()) // _PART_ROWS))
     for part in range(parts):

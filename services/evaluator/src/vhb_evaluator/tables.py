@@ -119,8 +119,8 @@ def write_csv(table: pl.LazyFrame, path: Path) -> Path:
     return path
 
 
-def as_parquet(table: pl.DataFrame) -> bytes:
-    """A small table as parquet in memory."""
+def as_parquet(table: pl.DataFrame, about: Mapping[str, str] = MappingProxyType({})) -> bytes:
+    """A small table as parquet in memory, with what its readers should know of it."""
     buffer = io.BytesIO()
-    table.write_parquet(buffer, compression="zstd")
+    table.write_parquet(buffer, compression="zstd", metadata=dict(about) or None)
     return buffer.getvalue()

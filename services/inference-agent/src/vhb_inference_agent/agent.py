@@ -97,6 +97,11 @@ class Agent:
         troubles = tuple(trouble for trouble in self._troubles.shown if trouble.backend_id not in held)
         return self._info.model_copy(update={"sessions": sessions, "troubles": troubles})
 
+    def jobs_of(self, backend_id: str) -> set[str]:
+        """Jobs whose runs want a backend that it holds."""
+        held = (session for (known, _), (session, _) in self._sessions.items() if known == backend_id)
+        return {job_id for session in held for job_id in session.job_ids}
+
     async def run(self) -> None:
         """Serves until cancelled, then stops every backend."""
         helpers = [asyncio.create_task(work()) for work in (self._heartbeat, self._watch, self._look_at_host)]

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import structlog
 
@@ -28,6 +29,7 @@ from vhb_inference_agent.telemetry.devices import NvmlReader
 from vhb_inference_agent.telemetry.gauges import Devices
 from vhb_inference_agent.telemetry.rows import Names
 from vhb_inference_agent.telemetry.session import SessionTelemetry, TelemetryOptions
+from vhb_inference_agent.voice import EngineVoice
 from vhb_shared.bus.handling import subscribe
 from vhb_shared.bus.service import Service
 from vhb_shared.contracts import topology
@@ -64,7 +66,9 @@ async def setup(service: Service) -> AsyncIterator[None]:
     files = SurvivorFiles(settings.directory / "survivors")
     leftovers = Leftovers()
 
-    def open_backend(tenancy: Tenancy, on_progress: Callable[[str], None]) -> OpenedBackend:
+    def open_backend(
+        tenancy: Tenancy, on_progress: Callable[[str], None], voice: EngineVoice | None = None
+    ) -> OpenedBackend:
         demand, survivor = tenancy.demand, tenancy.survivor
         adapter = backend_adapter(demand.model.backend)
         name = demand.model.environment or adapter.default_environment()
@@ -82,6 +86,7 @@ async def setup(service: Service) -> AsyncIterator[None]:
             adopt=Adopted(survivor.spec, survivor.handle, survivor.manifest) if survivor is not None else None,
             keep=Record(files, tenancy.held.claim, demand, tenancy.lease) if survives else None,
             leftovers=leftovers,
+            listener=voice,
         )
 
     def make_runner(backend: RunningBackend, concurrency: int | None) -> ShardRunner:
@@ -99,23 +104,30 @@ async def setup(service: Service) -> AsyncIterator[None]:
 
     devices = Devices(NvmlReader())
 
+    def names_of(tenancy: Tenancy) -> Names:
+        claim = tenancy.held.claim
+        return Names(claim.backend_id, tenancy.demand.model.name, claim.agent_id, claim.replica, claim.session)
+
     def measure(tenancy: Tenancy) -> SessionTelemetry:
-        claim, model = tenancy.held.claim, tenancy.demand.model
-        names = Names(claim.backend_id, model.name, claim.agent_id, claim.replica, claim.session)
+        names, model = names_of(tenancy), tenancy.demand.model
         options = TelemetryOptions(settings.telemetry_s, settings.hang_after_s, model.retries.timeout_s)
         return SessionTelemetry(names, tenancy.lease.devices, devices, service.store, service.bus.live, options)
 
     def make_session(tenancy: Tenancy, on_failure: OnFailure, on_change: Callable[[], None]) -> BackendSession:
+        voice = None
+        if tenancy.lease.place != "remote":
+            voice = EngineVoice(names_of(tenancy), tenancy.demand.model, service.store, service.bus.live)
         return BackendSession(
             bus=service.bus,
             store=service.store,
             tenancy=tenancy,
-            open_backend=open_backend,
+            open_backend=partial(open_backend, voice=voice),
             make_runner=make_runner,
             telemetry=measure(tenancy),
             idle_s=settings.idle_s,
             on_failure=on_failure,
             on_change=on_change,
+            voice=voice,
         )
 
     async def take_back(pool: ResourcePool) -> list[tuple[HeldClaim, Survivor]]:
@@ -138,6 +150,8 @@ async def setup(service: Service) -> AsyncIterator[None]:
         reattach=take_back,
         unusable=environments.unusable,
     )
+    if service.logs is not None:
+        service.logs.jobs_of = agent.jobs_of
     task = asyncio.create_task(agent.run(), name="agent")
     # An agent whose loop ended serves nobody: end the process and let the supervisor start a fresh one.
     task.add_done_callback(lambda done: None if done.cancelled() else os._exit(70))

@@ -13,7 +13,7 @@ from vhb_inference_agent.endpoint import BackendLost, Endpoint
 from vhb_inference_agent.launching import complete, fitted
 from vhb_inference_agent.leftovers import Leftovers
 from vhb_inference_agent.manifest import describe
-from vhb_inference_agent.placed import Adopted, Keep, Placed
+from vhb_inference_agent.placed import Adopted, Keep, Listener, Placed
 from vhb_inference_agent.readiness import TAIL_LINES, Readiness
 from vhb_inference_agent.restarts import Deaths, RestartPolicy
 from vhb_shared.contracts.events import Failure
@@ -58,6 +58,7 @@ class OpenedBackend:
         adopt: Adopted | None = None,
         keep: Keep | None = None,
         leftovers: Leftovers | None = None,
+        listener: Listener | None = None,
         environ: Mapping[str, str] | None = None,
         policy: RestartPolicy | None = None,
         stop_grace_s: float = 3.0,
@@ -69,10 +70,12 @@ class OpenedBackend:
         adopt: what a former life of the agent started, recovered already: it is awaited and not started.
         keep: writes down what runs, so that the agent's next life finds it.
         leftovers: takes what cannot be ended when it is time.
+        listener: hears what runs.
         """
         self._adapter, self._model, self._environment = adapter, model, environment
         self._replica, self._labels, self._lease = replica, dict(labels or {}), lease
         self._adopt, self._keep, self._leftovers, self._devices = adopt, keep, leftovers, tuple(devices)
+        self._listener = listener
         self._hung: asyncio.Future[str] | None = None
         self._progress: Progress = on_progress or (lambda _: None)
         self._environ = os.environ if environ is None else environ
@@ -207,6 +210,7 @@ class OpenedBackend:
         placed = Placed(
             self._environment, readiness,
             stop_grace_s=self._stop_grace_s, keep=self._keep, leftovers=self._leftovers,
+            listener=self._listener,
         )  # fmt: skip
         self._placed = placed
         ended = None if self._adopt is None else await placed.adopt(self._adopt)

@@ -38,6 +38,22 @@ class Keep(Protocol):
         ...
 
 
+class Listener(Protocol):
+    """Listens to what runs."""
+
+    def prepares(self, line: str) -> None:
+        """Its place is made ready; a line for people. Raises nothing."""
+        ...
+
+    def attach(self, environment: Environment, handle: EnvironmentHandle) -> None:
+        """It runs. Raises nothing."""
+        ...
+
+    async def detach(self) -> None:
+        """It is about to be ended: its output goes with it. Raises nothing."""
+        ...
+
+
 @dataclass(frozen=True)
 class Adopted:
     """What a former life of the agent started and this one recovered."""
@@ -57,6 +73,7 @@ class Placed:
         stop_grace_s: between asking it to end and ending it.
         keep: writes down what runs.
         leftovers: takes what cannot be ended when it is time.
+        listener: hears what runs.
     """
 
     def __init__(
@@ -67,6 +84,7 @@ class Placed:
         stop_grace_s: float = 3.0,
         keep: Keep | None = None,
         leftovers: Leftovers | None = None,
+        listener: Listener | None = None,
     ) -> None:
         self.environment = environment
         self.spec = readiness.spec
@@ -79,6 +97,7 @@ class Placed:
         self._stop_grace_s = stop_grace_s
         self._keep = keep
         self._leftovers = leftovers
+        self._listener = listener
 
     async def start(self) -> Exit | None:
         """Starts it; None when it answers, else how it ended.
@@ -88,15 +107,17 @@ class Placed:
             EnvironmentFailed: it cannot be prepared or started, or what ran before it cannot be ended.
         """
         # What is started again later is what was prepared first, whatever a tag means by then.
-        self.spec = await self.environment.prepare(self.spec, self._readiness.progress)
+        self.spec = await self.environment.prepare(self.spec, self._prepares)
         await self.stop()
         self.handle = await self.environment.start(self.spec)
+        self._listen(self.handle)
         await self.write_down()
         return await self._until_ready(self.handle)
 
     async def adopt(self, adopted: Adopted) -> Exit | None:
         """Takes over what runs; None when it answers, else how it ended. Raises as `start` does."""
         self.handle, self.manifest = adopted.handle, dict(adopted.manifest)
+        self._listen(adopted.handle)
         return await self._until_ready(adopted.handle)
 
     async def until_dead(self, hung: "asyncio.Future[str]") -> tuple[Exit, str | None]:
@@ -133,6 +154,8 @@ class Placed:
         """
         if self.handle is None:
             return
+        if self._listener is not None:
+            await self._listener.detach()
         for tried in range(_STOP_TRIES):
             try:
                 await self.environment.stop(self.handle, self._stop_grace_s)
@@ -154,6 +177,15 @@ class Placed:
                 self._leftovers.take(self.environment, self.handle, partial(self._forget, self.handle))
             return
         await self._forget(None)
+
+    def _prepares(self, line: str) -> None:
+        self._readiness.progress(line)
+        if self._listener is not None:
+            self._listener.prepares(line)
+
+    def _listen(self, handle: EnvironmentHandle) -> None:
+        if self._listener is not None:
+            self._listener.attach(self.environment, handle)
 
     async def _forget(self, handle: EnvironmentHandle | None) -> None:
         if self._keep is not None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -19,6 +19,7 @@ from vhb_inference_agent.survivors import Survivor
 from vhb_inference_agent.telemetry.gauges import Observed
 from vhb_inference_agent.telemetry.runner import MeasuredRunner
 from vhb_inference_agent.telemetry.session import Measured, SessionTelemetry
+from vhb_inference_agent.voice import EngineVoice
 from vhb_shared.bus.client import Bus
 from vhb_shared.contracts.commands import InferShard
 from vhb_shared.contracts.events import BackendFailed, BackendReady, BackendStarting, BackendStopped, Failure
@@ -92,11 +93,13 @@ class BackendSession:
         idle_s: float,
         on_failure: OnFailure = lambda failure, served_elsewhere, agents: None,
         on_change: Callable[[], None] = lambda: None,
+        voice: EngineVoice | None = None,
     ) -> None:
         """Args:
         telemetry: measures it.
         on_failure: told when the backend cannot be served.
         on_change: told when `info` says something new.
+        voice: tells what the engine says; none for what runs elsewhere.
         """
         self._bus = bus
         self._store = store
@@ -109,6 +112,9 @@ class BackendSession:
         self._idle_s = idle_s
         self._on_failure = on_failure
         self._on_change = on_change
+        self._voice = voice
+        if voice is not None:
+            voice.jobs = lambda: self._demand.job_ids
         self._unwanted_at: float | None = None
         self._leave: str | None = None
         claim = self._held.claim
@@ -128,6 +134,11 @@ class BackendSession:
     def model(self) -> ModelEntry:
         """The entry it serves."""
         return self._demand.model
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """Whose runs want it."""
+        return self._demand.job_ids
 
     @property
     def unwanted_since(self) -> float | None:
@@ -154,7 +165,8 @@ class BackendSession:
         claim = self._held.claim
         reason = "interrupted"
         try:
-            reason = await self._open_and_serve()
+            async with self._voice or nullcontext():
+                reason = await self._open_and_serve()
         except _Unwanted as unwanted:
             reason = str(unwanted)
         except BackendLost as lost:
@@ -182,6 +194,8 @@ class BackendSession:
             try:
                 backend = await self._entered(stack)
                 seconds = round(time.monotonic() - started, 3)
+                if self._voice is not None:
+                    self._voice.ready()
                 if self._tenancy.survivor is None:
                     await self._tell(lambda job_id: BackendReady(job_id=job_id, seconds=seconds, **self._names()))
                 log.info("backend_ready", backend_id=claim.backend_id, model=self._demand.model.name, seconds=seconds)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from vhb_shared.access.roles import Role
 from vhb_shared.contracts import events, subjects, topology
-from vhb_shared.contracts.live import Notice
+from vhb_shared.contracts.live import LogLines, Notice
 from vhb_shared.contracts.topology import Consumer
 
 _API = "$JS.API"
@@ -101,7 +101,8 @@ def _own(role: str) -> tuple[Consumer, ...]:
 
 
 _ALL_BUCKETS = tuple(bucket.name for bucket in topology.BUCKETS)
-_NOTICES = subjects.live("*", Notice.what)
+_SAYS = (subjects.live("*", Notice.what), subjects.live("*", LogLines.what))
+"""What a service tells those who watch."""
 _WATCH = (subjects.ALL_EVENTS, subjects.ALL_LIVE)
 _HISTORY = (f"{_API}.STREAM.INFO.{topology.EVENTS}", f"{_API}.DIRECT.GET.{topology.EVENTS}")
 _DEAD = (f"{_API}.STREAM.INFO.{topology.DLQ}", f"{_API}.STREAM.MSG.GET.{topology.DLQ}")
@@ -126,7 +127,7 @@ def _scheduler() -> Rights:
     return Rights(
         publish=(
             *_announce("scheduler"),
-            _NOTICES,
+            *_SAYS,
             subjects.ALL_INFERENCE,
             *_consume(*_own("scheduler")),
             *_known(*_ALL_BUCKETS),
@@ -182,7 +183,7 @@ def _stage(role: Role) -> Rights:
     return Rights(
         publish=(
             *_announce(role),
-            _NOTICES,
+            *_SAYS,
             *_consume(*_own(role)),
             *_known(*_ALL_BUCKETS),
             *_read(topology.JOBS_BUCKET),

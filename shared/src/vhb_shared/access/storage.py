@@ -4,7 +4,7 @@ Every role may list names: an S3 server tells "no such object" from "not allowed
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from vhb_shared.access.roles import Role
@@ -17,6 +17,7 @@ _DATASETS = "datasets/*"
 _JUDGEMENTS = "judgements/*"
 _IMPORTS = layout.imported_answers(_ANY)
 _METRIC_CODE = layout.metric_code(_ANY)
+_ENGINE_LOGS = layout.engine_log(_ANY, _ANY, _ANY)
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ KEYS: dict[Role, Keys] = {
         ),
         write=(
             _RUN + "answers/*", _RUN + "checkpoints/*", layout.run_file(_ANY, "environment.json"),
-            layout.run_log(_ANY, _ANY), layout.telemetry_prefix(_ANY) + "*",
+            _ENGINE_LOGS, layout.telemetry_prefix(_ANY) + "*",
         ),
         delete=(_RUN + "checkpoints/*",),
     ),
@@ -77,7 +78,7 @@ KEYS: dict[Role, Keys] = {
         ),
     ),
     "cli": _SUBMITS,
-    "api": _SUBMITS,
+    "api": replace(_SUBMITS, read=(*_SUBMITS.read, _ENGINE_LOGS)),
 }  # fmt: skip
 """Roles that are not here have no key to object storage."""
 

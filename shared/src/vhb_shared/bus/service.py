@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 
 import structlog
@@ -13,6 +13,7 @@ from nats.errors import Error as NatsError
 from vhb_shared.bus.client import Bus
 from vhb_shared.bus.connection import Unreachable, connect, make_broker
 from vhb_shared.bus.denials import denied
+from vhb_shared.bus.live_logs import LiveLogs
 from vhb_shared.bus.process import run_process
 from vhb_shared.bus.provision import missing
 from vhb_shared.bus.watchdog import Watchdog
@@ -37,6 +38,8 @@ class Service:
     bus: Bus
     broker: NatsBroker
     store: ObjectStore
+    logs: LiveLogs | None = None
+    """Tells its records to those who watch; None for a service that may not, or in tests."""
 
 
 Setup = Callable[[Service], AbstractAsyncContextManager[None]]
@@ -82,12 +85,14 @@ async def _provisioned(bus: Bus, consumers: tuple[Consumer, ...], give_up: float
             await asyncio.sleep(0.1)
 
 
-async def serve(name: str, consumers: tuple[Consumer, ...], setup: Setup) -> None:
+async def serve(name: str, consumers: tuple[Consumer, ...], setup: Setup, *, live_logs: bool = True) -> None:
     """Runs a service until SIGTERM or SIGINT.
 
     Args:
+        name: of the service.
         consumers: durables that must exist before it starts and while it runs.
         setup: registers the subscriptions on `service.broker` and keeps what they need open.
+        live_logs: whether those who watch a job are told its log records; its role must allow it.
     """
     configure_logging(LogSettings(), service=name)
     stop = asyncio.Event()
@@ -101,8 +106,9 @@ async def serve(name: str, consumers: tuple[Consumer, ...], setup: Setup) -> Non
         async with (
             open_store(StoreSettings()) as store,
             Watchdog(bus, consumers),
+            LiveLogs(bus, name) if live_logs else nullcontext() as logs,
         ):
-            async with setup(Service(name, bus, broker, store)):
+            async with setup(Service(name, bus, broker, store, logs)):
                 await broker.start()
                 log.info("service_started", consumers=[consumer.durable for consumer in consumers])
                 await stop.wait()
@@ -112,6 +118,6 @@ async def serve(name: str, consumers: tuple[Consumer, ...], setup: Setup) -> Non
         await bus.nc.close()
 
 
-def main(name: str, consumers: tuple[Consumer, ...], setup: Setup) -> None:
+def main(name: str, consumers: tuple[Consumer, ...], setup: Setup, *, live_logs: bool = True) -> None:
     """Entry point of `python -m vhb_<service>`; see `run_process` for how it ends."""
-    run_process(name, serve(name, consumers, setup))
+    run_process(name, serve(name, consumers, setup, live_logs=live_logs))

@@ -59,9 +59,57 @@ class BackendTelemetry(Live):
 
 
 class Notice(Live):
-    """Something a person watching wants to know: paused, waiting, engine log lines."""
+    """Something a person watching wants to know: paused, waiting, what a starting backend does."""
 
     what: ClassVar[str] = "notice"
     level: Literal["info", "warning", "error"] = "info"
     source: str
     message: str
+
+
+Level = Literal["debug", "info", "warning", "error"]
+
+
+class LogLine(WireModel):
+    """One line of a log: untrusted text, shortened, without secrets."""
+
+    at: float
+    """Unix seconds, when it was written or first seen."""
+    level: Level = "info"
+    text: str
+
+
+class LogLines(Live):
+    """What an engine or a service wrote of late about a job, in order."""
+
+    what: ClassVar[str] = "log"
+    source: str
+    """`engine`, or the service that wrote it: `inference-agent`, `scheduler`, `evaluator`, `reporter`."""
+    name: str = ""
+    """Of an engine the model's; else who wrote it, where there are several."""
+    session: str | None = None
+    """The backend session, of an engine."""
+    lines: tuple[LogLine, ...]
+    left_out: int = 0
+    """Lines before these that were too many to be sent."""
+
+
+WarmupPhase = Literal["preparing", "downloading", "starting", "loading", "compiling", "capturing"]
+
+
+class BackendWarmup(Live):
+    """How far a backend is that does not answer yet, as far as its engine says."""
+
+    what: ClassVar[str] = "warmup"
+    backend_id: str
+    model: str
+    agent_id: str
+    replica: int
+    session: str
+    phase: WarmupPhase
+    fraction: float | None = None
+    """Of this phase; None: the engine does not say."""
+    seconds: float
+    """Since it was claimed."""
+    detail: str = ""
+    """The engine's own words."""

@@ -191,3 +191,17 @@ class MetricValue(BaseModel):
     higher_is_better: bool = True
     composite: bool = False
     """Whether the value is a function of several sums (macro F1, BLEU): values of samples say nothing about it."""
+
+
+class KnownMetric(BaseModel):
+    """What a part of scores says of a metric: enough to sum parts up before a run ends."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    metric: str
+    composite: bool
+    higher_is_better: bool
+
+
+KNOWN_METRICS = "vhb.metrics"
+"""The key of a part's metadata under which a JSON list of `KnownMetric` lies."""

@@ -152,6 +152,17 @@ class Stats(_Data):
     """A process of it was ended for want of memory since it started, though it still runs."""
 
 
+class Output(_Data):
+    """What a program wrote after a place in its output."""
+
+    text: str = ""
+    """The end of it, where it was much."""
+    place: str = ""
+    """Where to go on; only the environment understands it."""
+    left_out: int = 0
+    """Lines before `text` that were too much."""
+
+
 class Installed(_Data):
     """What is really there, as far as the place can tell."""
 
@@ -230,6 +241,11 @@ class Environment(ABC):
     @abstractmethod
     async def logs(self, handle: EnvironmentHandle, lines: int = 50) -> tuple[str, ...]:
         """The last lines of its output, oldest first, until `stop`; empty for an unknown handle. Raises nothing."""
+
+    async def output(self, handle: EnvironmentHandle, place: str = "") -> Output:
+        """What was written after a place, until `stop`; from the beginning without one. Bounded, cheap enough to be
+        asked every second. An environment that cannot tell says that nothing was. Raises nothing."""
+        return Output(place=place)
 
     @abstractmethod
     async def stats(self, handle: EnvironmentHandle) -> Stats:

@@ -26,9 +26,11 @@ from vhb_shared.environments.base import (
     EnvironmentSpec,
     Exit,
     Installed,
+    Output,
     Progress,
     Stats,
 )
+from vhb_shared.environments.log_reading import read_on
 
 _HOST = "127.0.0.1"
 # All that a backend is given of the agent's variables, beside those its spec names.
@@ -116,6 +118,13 @@ class ProcessEnvironment(Environment):
         """See `Environment.logs`."""
         running = self._running.get(handle.id)
         return () if running is None else await asyncio.to_thread(_tail, running.directory / "backend.log", lines)
+
+    async def output(self, handle: EnvironmentHandle, place: str = "") -> Output:
+        """See `Environment.output`."""
+        running = self._running.get(handle.id)
+        if running is None:
+            return Output(place=place)
+        return await asyncio.to_thread(read_on, running.directory / "backend.log", place)
 
     async def stats(self, handle: EnvironmentHandle) -> Stats:
         """See `Environment.stats`."""

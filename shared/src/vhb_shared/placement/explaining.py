@@ -99,18 +99,26 @@ def _of_inference(run: RunState, demand: BackendDemand, facts: Facts) -> tuple[W
         seconds = max(0, round(facts.now - session.since))
         said = f": {session.detail}" if session.detail else ""
         return "starting", f"agent {agent.agent_id} is starting it{said}, {seconds} s so far"
+    return "waiting", f"waiting: {explain_demand(demand, facts)}"
+
+
+def explain_demand(demand: BackendDemand, facts: Facts) -> str:
+    """Why a backend that is wanted is held by nobody just now."""
     troubles = [
-        (agent, trouble) for agent in facts.agents for trouble in agent.troubles if trouble.backend_id == run.backend_id
+        (agent, trouble)
+        for agent in facts.agents
+        for trouble in agent.troubles
+        if trouble.backend_id == demand.backend_id
     ]
     if troubles:
         agent, trouble = min(troubles, key=lambda pair: pair[1].next_try_at)
         wait = max(0, round(trouble.next_try_at - facts.now))
         message = trouble.message.rstrip(".")
-        return "waiting", (
-            f"waiting: the backend failed on agent {agent.agent_id}: {message}; tried again in {wait} s "
+        return (
+            f"the backend failed on agent {agent.agent_id}: {message}; tried again in {wait} s "
             f"(try {trouble.tries + 1})"
         )
-    return "waiting", f"waiting: {_unclaimed(demand, facts)}"
+    return _unclaimed(demand, facts)
 
 
 def _serving(run: RunState, agents: Sequence[AgentInfo], facts: Facts) -> str:

@@ -8,7 +8,7 @@ from pydantic.json_schema import JsonSchemaMode
 from vhb_shared.contracts.commands import CancelJob, InferShard, RetryJob, ReuseAnswers, SubmitJob
 from vhb_shared.contracts.events import EVENTS
 from vhb_shared.contracts.job import JobSpec, ModelEntry, TaskEntry
-from vhb_shared.contracts.live import Notice, ShardProgress
+from vhb_shared.contracts.live import BackendWarmup, LogLines, Notice, ShardProgress
 from vhb_shared.contracts.metric_entry import MetricEntry
 from vhb_shared.registry.base import DatasetEntry
 from vhb_shared.schemas.docstrings import describe_fields
@@ -29,7 +29,7 @@ COMMANDS: dict[str, type[BaseModel]] = {
     "inference.shard": InferShard,
     "inference.reuse": ReuseAnswers,
 }
-LIVE = {f"live.{message.what}": message for message in (ShardProgress, Notice)}
+LIVE = {f"live.{message.what}": message for message in (ShardProgress, BackendWarmup, Notice, LogLines)}
 # Where people may write less than the model holds: validators of `contracts.job` make the rest of it.
 _SHORTHANDS = {
     "JobSpec": {"models": "a registry entry's name alone", "tasks": "a registry entry's name alone"},

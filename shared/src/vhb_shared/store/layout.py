@@ -13,6 +13,7 @@ PREFIXES: Mapping[str, str] = MappingProxyType(
         "reuse": "which answers can be used again",
         "metrics": "code of metrics with packages of their own",
         "judgements": "what judges said",
+        "logs": "the last words of engines",
     }
 )
 """How every key begins, and what lies there."""
@@ -118,9 +119,9 @@ def telemetry_segment(run_id: str, segment: str) -> str:
     return f"{telemetry_prefix(run_id)}{segment}.parquet"
 
 
-def run_log(run_id: str, name: str) -> str:
-    """runs/<run_id>/logs/<name>"""
-    return f"runs/{run_id}/logs/{name}"
+def engine_log(backend_id: str, replica: int | str, session: str) -> str:
+    """logs/<backend_id>.<replica>.<session>.log: the last lines that a backend session's engine wrote."""
+    return f"logs/{backend_id}.{replica}.{session}.log"
 
 
 def imported_answers(sha256: str) -> str:

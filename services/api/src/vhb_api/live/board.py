@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from vhb_shared.contracts.live import BackendTelemetry, Notice, ShardProgress
+from vhb_shared.contracts.live import BackendTelemetry, BackendWarmup, Notice, ShardProgress
 
 MOST_JOBS = 500
 MOST_THINGS = 2000
@@ -18,17 +18,21 @@ class News(BaseModel):
 
     progress: list[ShardProgress] = []
     telemetry: list[BackendTelemetry] = []
+    warmup: list[BackendWarmup] = []
     notices: list[Notice] = []
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing."""
-        return not (self.progress or self.telemetry or self.notices)
+        return not (self.progress or self.telemetry or self.warmup or self.notices)
+
+
+Thing = ShardProgress | BackendTelemetry | BackendWarmup
 
 
 class _Job:
     def __init__(self) -> None:
-        self.things: OrderedDict[tuple[Any, ...], tuple[int, ShardProgress | BackendTelemetry]] = OrderedDict()
+        self.things: OrderedDict[tuple[Any, ...], tuple[int, Thing]] = OrderedDict()
         self.notices: deque[tuple[int, Notice]] = deque(maxlen=MOST_NOTICES)
 
 
@@ -40,7 +44,7 @@ class Board:
         """Counts words."""
         self._jobs: OrderedDict[str, _Job] = OrderedDict()
 
-    def note(self, word: ShardProgress | BackendTelemetry | Notice) -> None:
+    def note(self, word: Thing | Notice) -> None:
         """Takes a word in."""
         self.version += 1
         job = self._jobs.setdefault(word.job_id, _Job())
@@ -50,8 +54,7 @@ class Board:
         if isinstance(word, Notice):
             job.notices.append((self.version, word))
             return
-        key: tuple[Any, ...]
-        key = ("shard", word.run_id, word.shard) if isinstance(word, ShardProgress) else ("session", word.session)
+        key = _key(word)
         job.things.pop(key, None)
         job.things[key] = (self.version, word)
         if len(job.things) > MOST_THINGS:
@@ -70,5 +73,24 @@ class Board:
         return News(
             progress=[word for word in fresh if isinstance(word, ShardProgress)],
             telemetry=[word for word in fresh if isinstance(word, BackendTelemetry)],
+            warmup=[word for word in fresh if isinstance(word, BackendWarmup)],
             notices=[word for at, word in job.notices if at > version],
         )
+
+    def in_flight(self, job_id: str, run_id: str) -> list[ShardProgress]:
+        """The shards of a run that agents are in."""
+        job = self._jobs.get(job_id)
+        words = [word for _, word in job.things.values()] if job is not None else []
+        return [word for word in words if isinstance(word, ShardProgress) and word.run_id == run_id]
+
+    def warming(self, job_id: str) -> dict[str, BackendWarmup]:
+        """What was said last of the backends that a job waits for, by session."""
+        job = self._jobs.get(job_id)
+        words = [word for _, word in job.things.values()] if job is not None else []
+        return {word.session: word for word in words if isinstance(word, BackendWarmup)}
+
+
+def _key(word: Thing) -> tuple[Any, ...]:
+    if isinstance(word, ShardProgress):
+        return "shard", word.run_id, word.shard
+    return ("warmup" if isinstance(word, BackendWarmup) else "session"), word.session

@@ -22,10 +22,12 @@ from vhb_api.db import queries
 from vhb_api.db.database import Database
 from vhb_api.db.tables import EventRow
 from vhb_api.live.board import Board
+from vhb_api.live.logs import LogBoard
+from vhb_api.live.use import UseBoard
 from vhb_api.rest.answers import EventEntry
 from vhb_shared.bus.client import Bus
 from vhb_shared.contracts import subjects, topology
-from vhb_shared.contracts.live import BackendTelemetry, Notice, ShardProgress
+from vhb_shared.contracts.live import BackendTelemetry, BackendWarmup, LogLines, Notice, ShardProgress
 from vhb_shared.errors import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -34,8 +36,8 @@ TICK_S = 0.4
 """How often the floor is looked at, and clients are told at most."""
 RING = 5000
 PAGE = 500
-_LIVE: dict[str, type[ShardProgress] | type[BackendTelemetry] | type[Notice]] = {
-    kind.what: kind for kind in (ShardProgress, BackendTelemetry, Notice)
+_LIVE: dict[str, type[ShardProgress | BackendTelemetry | BackendWarmup | Notice | LogLines]] = {
+    kind.what: kind for kind in (ShardProgress, BackendTelemetry, BackendWarmup, Notice, LogLines)
 }
 
 
@@ -67,6 +69,8 @@ class Hub:
         self.floor = 0
         """Every event up to here is in the database."""
         self.board = Board()
+        self.logs = LogBoard()
+        self.use = UseBoard()
         self.closed = False
         self._task: asyncio.Task[None] | None = None
 
@@ -75,7 +79,7 @@ class Hub:
             kind = _LIVE.get(message.subject.rpartition(".")[2])
             if kind is not None:
                 with suppress(ValidationError):
-                    self.board.note(kind.model_validate_json(message.data))
+                    self._note(kind.model_validate_json(message.data))
 
         with suppress(Unavailable, NatsError, TimeoutError, OSError):  # else a moment later
             await self._look()
@@ -91,6 +95,14 @@ class Hub:
         with suppress(NatsError, OSError):
             await self._live.unsubscribe()
         self._wake()
+
+    def _note(self, word: ShardProgress | BackendTelemetry | BackendWarmup | Notice | LogLines) -> None:
+        if isinstance(word, LogLines):
+            self.logs.note(word)
+            return
+        if isinstance(word, BackendTelemetry):
+            self.use.note(word)
+        self.board.note(word)
 
     async def tick(self) -> None:
         """Returns when there may be something new, or the hub closes."""

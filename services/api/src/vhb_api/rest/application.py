@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from vhb_api.rest import (
     administration,
+    agents,
     artefacts,
     changes,
     datasets,
@@ -17,6 +18,7 @@ from vhb_api.rest import (
     registries,
     session,
     stream,
+    watching,
 )
 from vhb_api.rest.context import Context
 from vhb_api.rest.middleware import Guard
@@ -58,6 +60,8 @@ def routes() -> FastAPI:
         artefacts.router,
         registries.router,
         datasets.router,
+        agents.router,
+        watching.router,
         stream.router,
         administration.router,
         session.router,

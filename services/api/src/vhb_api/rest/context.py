@@ -14,6 +14,7 @@ from vhb_api.access.sessions import Sessions
 from vhb_api.access.tokens import Bearer, Tokens
 from vhb_api.db.database import Database
 from vhb_api.live.hub import Hub
+from vhb_api.live.metrics import LiveMetrics
 from vhb_api.measures import Measures
 from vhb_api.media.stored import StoredDatasets
 from vhb_api.media.thumbnails import Thumbnails
@@ -50,6 +51,7 @@ class Context:
     rate: RateLimit
     hub: Hub
     datasets: StoredDatasets
+    live_metrics: LiveMetrics
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
     clients: Counter[str] = field(default_factory=Counter)
     """Who watches: token -> connections."""

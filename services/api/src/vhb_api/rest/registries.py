@@ -11,7 +11,6 @@ from vhb_api.rest import answers
 from vhb_api.rest.context import Context, Ctx, Viewer
 from vhb_api.rest.pages import Cursor, Limit, Page, place_of, written
 from vhb_api.rest.problems import Failed, documented
-from vhb_shared.contracts.state import AgentInfo
 from vhb_shared.errors import NotFound
 from vhb_shared.registry.base import Registered
 from vhb_shared.registry.plugins import plugins
@@ -37,12 +36,6 @@ async def show_entry(
         if entry.name == name:
             return entry
     raise NotFound(f"entry {name!r} among the {kind}")
-
-
-@router.get("/agents")
-async def list_agents(context: Ctx, who: Viewer) -> list[AgentInfo]:
-    """The agents that are online: what they can run, what they run, what is wrong."""
-    return await context.bus.agents.values(AgentInfo)
 
 
 @router.get("/backends")

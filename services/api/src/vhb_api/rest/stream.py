@@ -66,13 +66,15 @@ async def stream(
     context: Ctx,
     who: Viewer,
     job_id: Annotated[str | None, Query(max_length=80, description="Only this job, with its live progress.")] = None,
+    logs: Annotated[bool, Query(description="With `job_id`: what engines and services write of it, too.")] = False,
     after: Annotated[int | None, Query(ge=0, le=2**62, description="As Last-Event-ID.")] = None,
     last_seen: _LastSeen = None,
 ) -> StreamingResponse:
     """What happens from now on, or from the last seen event on.
 
     `event: event` is an event, as in `/jobs/JOB_ID/events`; `shards`: how many shards each run has completed since;
-    `live`: the latest word of what the job does now; `reset`: too much was missed, look at lists anew. Where an `id`
+    `live`: the latest word of what the job does now; `log`: lines of its logs, those that are known at first and
+    fresh ones from then on; `reset`: too much was missed, look at lists anew. Where an `id`
     is sent, a client that comes back with it goes on there.
     """
     if last_seen is not None and not (last_seen.isascii() and last_seen.isdecimal()):
@@ -85,7 +87,7 @@ async def stream(
     # From now on, and not from when the response begins. A place beyond the floor is of another stream.
     floor = context.hub.floor
     at = floor if place is None or place > floor else place
-    told = _counted(_told(context.hub, job_id, at), context, who.token_id)
+    told = _counted(_told(context.hub, job_id, at, logs=logs), context, who.token_id)
     headers = {"X-Accel-Buffering": "no"}
     return _Live(told, headers)
 
@@ -101,9 +103,10 @@ async def _counted(told: AsyncIterator[str], context: Context, token_id: str) ->
         context.measures.clients.dec()
 
 
-async def _told(hub: Hub, job_id: str | None, at: int) -> AsyncIterator[str]:
+async def _told(hub: Hub, job_id: str | None, at: int, *, logs: bool = False) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     version = 0
+    lines_told: int | None = None
     yield "retry: 2000\n\n"
     said_at = loop.time()
     until = said_at + LIFETIME_S
@@ -123,6 +126,12 @@ async def _told(hub: Hub, job_id: str | None, at: int) -> AsyncIterator[str]:
             news = hub.board.since(job_id, version)
             version = hub.board.version
             text += _message("live", news.model_dump_json(), at) if not news.empty else ""
+        if logs and job_id is not None and hub.logs.version != lines_told:
+            lines, place = hub.logs.since(job_id, lines_told or 0)
+            if lines or lines_told is None:
+                data = {"first": lines_told is None, "lines": [line.model_dump() for line in lines]}
+                text += _message("log", json.dumps(data, ensure_ascii=False))
+            lines_told = place
         if not text and loop.time() - said_at > QUIET_S:
             text = f"id: {at}\n\n"  # nothing happens in a client, but it knows its place
         if text:

@@ -20,10 +20,11 @@ from vhb_shared.environments.base import (
     EnvironmentSpec,
     Exit,
     Installed,
+    Output,
     Progress,
     Stats,
 )
-from vhb_shared.environments.docker import containers, ending, owners, starting
+from vhb_shared.environments.docker import containers, ending, owners, reading, starting
 from vhb_shared.environments.docker.contents import Contents
 from vhb_shared.environments.docker.derived import DerivedImages
 from vhb_shared.environments.docker.engine import Engine, EngineAway, failed, or_undone, words
@@ -116,6 +117,12 @@ class DockerEnvironment(Environment):
             return tuple(line[:_LINE_CHARACTERS] for line in text.splitlines()[-lines:])
 
         return await self._asked(handle, read, (), ())
+
+    async def output(self, handle: EnvironmentHandle, place: str = "") -> Output:
+        """See `Environment.output`. Its places are the engine's times of lines, down to the nanosecond."""
+        return await self._asked(
+            handle, lambda container: reading.read_on(container, place), Output(place=place), Output(place=place)
+        )
 
     async def stats(self, handle: EnvironmentHandle) -> Stats:
         """See `Environment.stats`."""
