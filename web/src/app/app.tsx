@@ -1,6 +1,6 @@
 import { QueryClientProvider } from "@tanstack/react-query";
 import { Suspense } from "react";
-import { BrowserRouter, Route, Routes } from "react-router";
+import { BrowserRouter, Navigate, Route, Routes } from "react-router";
 import { queryClient } from "@/api/queries";
 import { Boundary } from "@/app/boundary";
 import { Login } from "@/app/login";
@@ -33,6 +33,7 @@ function Gate() {
             {PAGES.map(({ path, element: Element }) => (
               <Route key={path} path={path} element={<Element />} />
             ))}
+            <Route path="/" element={<Navigate to="/jobs" replace />} />
             <Route path="*" element={<NotFound />} />
           </Routes>
         </Suspense>

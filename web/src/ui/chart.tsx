@@ -6,11 +6,20 @@ import { Waiting } from "@/ui/waiting";
 /** Colours that are told apart with any sight (Okabe and Ito), on both grounds. */
 export const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#a08d00", "#7f7f7f"];
 
-const CONFIG: Partial<Config> = {
-  responsive: true,
-  displaylogo: false,
-  modeBarButtonsToRemove: ["select2d", "lasso2d"],
-};
+// Without its bar of buttons, which would add a style sheet that the page's policy does not allow.
+const CONFIG: Partial<Config> = { responsive: true, displayModeBar: false };
+
+/** Plotly, whose rules go to a style sheet that is there already, as the page's policy wants it. */
+async function loaded() {
+  const id = "plotly.js-style-global";
+  if (!document.getElementById(id)) {
+    const sheet = document.createElement("style");
+    sheet.id = id;
+    sheet.nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce;
+    document.head.append(sheet);
+  }
+  return (await import("plotly.js-cartesian-dist-min")).default;
+}
 
 /**
  * A Plotly chart in the page's colours. Plotly is loaded when the first chart is shown.
@@ -39,7 +48,7 @@ export function Chart({
   // biome-ignore lint/correctness/useExhaustiveDependencies: the theme changes the colours that are read from the page
   useEffect(() => {
     let gone = false;
-    void import("plotly.js-cartesian-dist-min").then(async ({ default: Plotly }) => {
+    void loaded().then(async (Plotly) => {
       const element = ref.current;
       if (gone || !element) return;
       const plot = await Plotly.react(element, data, themed(element, layout, height), CONFIG);
@@ -58,7 +67,7 @@ export function Chart({
   useEffect(() => {
     const element = ref.current;
     return () => {
-      void import("plotly.js-cartesian-dist-min").then(({ default: Plotly }) => element && Plotly.purge(element));
+      void loaded().then((Plotly) => element && Plotly.purge(element));
     };
   }, []);
 
@@ -81,6 +90,14 @@ function themed(element: HTMLElement, layout: Partial<Layout>, height: number): 
     plot_bgcolor: "transparent",
     font: { color: of("--ink"), family: getComputedStyle(element).fontFamily, size: 12 },
     colorway: COLOURS,
+    // Intervals are seen on both grounds.
+    template: {
+      data: {
+        // Told apart with any sight, too.
+        heatmap: [{ type: "heatmap", colorscale: "Cividis" }],
+        bar: [{ type: "bar", error_x: { color: of("--ink") }, error_y: { color: of("--ink") } }],
+      },
+    } as unknown as Layout["template"],
     hoverlabel: { bgcolor: of("--panel"), bordercolor: of("--line"), font: { color: of("--ink") } },
     ...layout,
     xaxis: { ...axis, ...layout.xaxis },
