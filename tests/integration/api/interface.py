@@ -36,6 +36,7 @@ class Interface:
     tokens: Tokens
     session: aiohttp.ClientSession
     told: Story
+    database: Database
 
     def token(self, role: Role) -> str:
         """A token of a role, made anew."""
@@ -94,5 +95,5 @@ async def interface(
         address = (folder / "api.address").read_text()
         database = Database(wanted["DATABASE"])
         async with aiohttp.ClientSession() as session:
-            yield Interface(address, admin, Tokens(database), session, told)
+            yield Interface(address, admin, Tokens(database), session, told, database)
         database.close()

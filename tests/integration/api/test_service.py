@@ -14,7 +14,7 @@ import pytest
 from story import Story
 
 
-def environment(told: Story, folder: Path) -> dict[str, str]:
+def environment(told: Story, folder: Path, **settings: str) -> dict[str, str]:
     """What the service is given."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("VHB_")}
     return inherited | {
@@ -22,15 +22,18 @@ def environment(told: Story, folder: Path) -> dict[str, str]:
         "VHB_NATS_CREDS": str(told.server.settings.nats_creds),
         "VHB_STORE_DIR": str(folder / "store"),
         "VHB_API_DATABASE": f"sqlite:///{folder}/api/vhb.db",
+        **settings,
     }
 
 
 @contextmanager
-def service(told: Story, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def service(told: Story, folder: Path, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
     """Running; killed afterwards."""
     with (folder / "api.log").open("ab") as log:
         command = [sys.executable, "-m", "vhb_api"]
-        process = subprocess.Popen(command, env=environment(told, folder), cwd=folder, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, env=environment(told, folder, **settings), cwd=folder, stdout=log, stderr=log
+        )
     try:
         yield process
     finally:

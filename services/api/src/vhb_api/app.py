@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
@@ -17,12 +17,18 @@ from vhb_api.live.metrics import LiveMetrics
 from vhb_api.measures import Measures
 from vhb_api.media.stored import StoredDatasets
 from vhb_api.projection.projector import Projector
+from vhb_api.projection.recorded import Recorded
 from vhb_api.projection.stored import StoredJobs
 from vhb_api.rest.application import application
 from vhb_api.rest.context import Context
 from vhb_api.serving import serving
 from vhb_api.settings import ApiSettings
 from vhb_api.submitting.submitter import Submitter
+from vhb_api.webhooks.deliveries import Deliveries
+from vhb_api.webhooks.dispatcher import Dispatcher
+from vhb_api.webhooks.settings import WebhookSettings
+from vhb_api.webhooks.signing import read_key
+from vhb_api.webhooks.subscriptions import Webhooks
 from vhb_shared.bus.service import Service
 from vhb_shared.contracts import topology
 from vhb_shared.errors import Unavailable
@@ -82,6 +88,8 @@ async def setup(service: Service) -> AsyncIterator[None]:
     """Projects the events into the database, and serves the interface over it."""
     settings = ApiSettings()
     settings.check()
+    hooks = WebhookSettings()
+    hooks.check()
     async with AsyncExitStack() as opened:
         database = await opened.enter_async_context(opened_database(settings, PATIENCE_S))
         tokens = Tokens(database)
@@ -91,6 +99,8 @@ async def setup(service: Service) -> AsyncIterator[None]:
         if settings.s3_public_endpoint is not None:
             stored = StoreSettings().model_copy(update={"s3_endpoint": settings.s3_public_endpoint})
             public = await opened.enter_async_context(open_store(stored))
+        key = await asyncio.to_thread(read_key, hooks.key_file, database.file)
+        measures = Measures()
         where = StoreSettings()
         cache = ObjectCache(service.store, where.cache_directory(), where.cache_bytes())
         context = Context(
@@ -104,17 +114,25 @@ async def setup(service: Service) -> AsyncIterator[None]:
             ),
             tokens=tokens,
             sessions=Sessions(database),
-            measures=Measures(),
+            measures=measures,
             rate=RateLimit(settings.requests_per_minute),
             hub=Hub(service.bus, database),
+            webhooks=Webhooks(database, hooks, key),
+            deliveries=Deliveries(database),
+            dispatcher=Dispatcher(database, hooks, key, measures.attempt),
             datasets=StoredDatasets(service.store, cache),
             live_metrics=LiveMetrics(database, service.store),
         )
         await opened.enter_async_context(serving(application(context), settings))
         jobs = StoredJobs(service.bus, service.store)
-        projector = Projector(service.bus, database, jobs, lambda batch: context.measures.events.inc(len(batch)))
+
+        def taken_in(batch: Sequence[Recorded]) -> None:
+            measures.events.inc(len(batch))
+            context.dispatcher.wake()
+
+        projector = Projector(service.bus, database, jobs, taken_in)
         await _until_available(projector.ensure_current)
         # The hub ends before the server does, which waits for connections to end.
-        async with context.hub, projector.pulling():
+        async with context.hub, context.dispatcher, projector.pulling():
             context.ready = True
             yield

@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from vhb_api.webhooks.sender import Answer
+
 
 class Measures:
     """The measures of one process."""
@@ -18,7 +20,15 @@ class Measures:
         self.pending = Gauge("vhb_api_events_pending", "Events that wait to be taken in", registry=self._registry)
         self.jobs = Gauge("vhb_api_jobs", "Jobs, by status", ("status",), registry=self._registry)
         self.clients = Gauge("vhb_api_watching", "Clients that watch", registry=self._registry)
+        self.deliveries = Counter(
+            "vhb_api_webhook_attempts", "Attempts to deliver to webhooks", ("result",), registry=self._registry
+        )
+        self.waiting = Gauge("vhb_api_webhook_deliveries_waiting", "Deliveries that wait", registry=self._registry)
         self.agents = Gauge("vhb_api_agents_online", "Agents that are online", registry=self._registry)
+
+    def attempt(self, answer: Answer) -> None:
+        """Counts an attempt at a delivery."""
+        self.deliveries.labels("delivered" if answer.ok else "failed").inc()
 
     def text(self) -> bytes:
         """In Prometheus's text format."""

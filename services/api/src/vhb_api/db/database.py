@@ -52,15 +52,20 @@ class Database:
     def __str__(self) -> str:
         return self.url.render_as_string(hide_password=True)
 
+    @property
+    def file(self) -> Path | None:
+        """Of SQLite."""
+        return Path(str(self.url.database)) if self.is_sqlite else None
+
     def prepare(self) -> None:
         """Makes the folder of a SQLite file; it may hold token hashes, so only its owner reads it.
 
         Raises:
             UserError: it cannot be written.
         """
-        if not self.is_sqlite:
+        file = self.file
+        if file is None:
             return
-        file = Path(str(self.url.database))
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch(mode=0o600)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import structlog
@@ -15,6 +15,7 @@ from vhb_api.db.tables import PROJECTION, FactRow
 from vhb_api.projection.recorded import Recorded, recorded
 from vhb_api.projection.stored import StoredJobs
 from vhb_api.projection.write import apply
+from vhb_api.webhooks.outbox import Outbox
 from vhb_shared.bus.batches import BATCH, BatchPuller
 from vhb_shared.bus.client import Bus
 from vhb_shared.bus.history import stored
@@ -72,7 +73,7 @@ class Projector:
 
     def _write(self, batch: Sequence[Recorded], plans: dict[str, Plan]) -> None:
         with self._database.writing() as session:
-            apply(session, batch, plans)
+            _take_in(session, Outbox(session), batch, plans)
 
     async def _plans(self, batch: Sequence[Recorded]) -> dict[str, Plan]:
         wanted = {one.event.job_id for one in batch if isinstance(one.event, JobAccepted)}
@@ -112,6 +113,7 @@ class Projector:
         return count
 
     async def _refill(self, session: Session) -> int:
+        outbox = await asyncio.to_thread(Outbox.of_rebuild, session)
         await asyncio.to_thread(_empty, session)
         count = 0
         batch: list[Recorded] = []
@@ -120,7 +122,7 @@ class Projector:
         async def flush() -> None:
             plans = await self._plans(batch)
             planned.update(one.event.job_id for one in batch if isinstance(one.event, JobAccepted | JobRejected))
-            await asyncio.to_thread(apply, session, tuple(batch), plans)
+            await asyncio.to_thread(_take_in, session, outbox, tuple(batch), plans)
             batch.clear()
 
         async for seq, message in stored(self._bus.nc, topology.EVENTS, subjects.ALL_EVENTS):
@@ -137,6 +139,7 @@ class Projector:
         await flush()
         async for job_id, plan, events in self._jobs.older_than_the_stream(planned):
             await asyncio.to_thread(apply, session, events, {job_id: plan} if plan is not None else {})
+        await asyncio.to_thread(outbox.close)
         return count
 
     def _fact(self) -> str | None:
@@ -161,6 +164,12 @@ def read(message: Msg, seq: int) -> Recorded | None:
     """
     what = message.subject.split(".", 3)[3]
     return recorded(seq, message.headers or {}, what, message.data)
+
+
+def _take_in(session: Session, outbox: Outbox, batch: Sequence[Recorded], plans: Mapping[str, Plan]) -> None:
+    fresh = outbox.fresh(batch)
+    apply(session, batch, plans)
+    outbox.write(fresh)
 
 
 def _empty(session: Session) -> None:

@@ -20,6 +20,8 @@ class Recorded:
     seq: int
     time: datetime
     event: Event
+    source: str = "/vlmhyperbench"
+    """Who said it."""
 
 
 def recorded(seq: int, headers: Mapping[str, str], what: str, data: bytes) -> Recorded | None:
@@ -31,7 +33,8 @@ def recorded(seq: int, headers: Mapping[str, str], what: str, data: bytes) -> Re
     model = TYPES.get(what)
     if model is None:
         return None
-    return Recorded(seq, _time(headers.get("ce-time", "")), model.model_validate_json(data))
+    event = model.model_validate_json(data)
+    return Recorded(seq, _time(headers.get("ce-time", "")), event, headers.get("ce-source", "/vlmhyperbench"))
 
 
 def as_row(one: Recorded) -> dict[str, Any]:

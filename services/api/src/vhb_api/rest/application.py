@@ -19,6 +19,7 @@ from vhb_api.rest import (
     session,
     stream,
     watching,
+    webhooks,
 )
 from vhb_api.rest.context import Context
 from vhb_api.rest.middleware import Guard
@@ -64,6 +65,7 @@ def routes() -> FastAPI:
         watching.router,
         stream.router,
         administration.router,
+        webhooks.router,
         session.router,
     ):
         api.include_router(router)

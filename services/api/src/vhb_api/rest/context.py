@@ -22,6 +22,9 @@ from vhb_api.rest.cookies import given_session
 from vhb_api.rest.problems import Failed
 from vhb_api.settings import ApiSettings
 from vhb_api.submitting.submitter import Submitter
+from vhb_api.webhooks.deliveries import Deliveries
+from vhb_api.webhooks.dispatcher import Dispatcher
+from vhb_api.webhooks.subscriptions import Webhooks
 from vhb_shared.bus.client import Bus
 from vhb_shared.bus.states import StateReader
 from vhb_shared.store.base import ObjectStore
@@ -50,6 +53,9 @@ class Context:
     measures: Measures
     rate: RateLimit
     hub: Hub
+    webhooks: Webhooks
+    deliveries: Deliveries
+    dispatcher: Dispatcher
     datasets: StoredDatasets
     live_metrics: LiveMetrics
     thumbnails: Thumbnails = field(default_factory=Thumbnails)

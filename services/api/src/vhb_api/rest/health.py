@@ -55,6 +55,7 @@ async def measures(context: Ctx, who: Viewer) -> Response:
     """For Prometheus."""
     counts = await asyncio.to_thread(_statuses, context)
     context.measures.jobs.clear()
+    context.measures.waiting.set(await asyncio.to_thread(context.deliveries.waiting))
     for status, count in counts.items():
         context.measures.jobs.labels(status).set(count)
     try:
