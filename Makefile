@@ -8,7 +8,7 @@ TOOLS := $(VENV)/.installed-tools
 MEMBERS := shared services/scheduler services/inference-agent services/evaluator services/reporter services/api-wrapper services/metric-worker services/api cli
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo web test test-all test-web lint lint-web fmt schemas lock screenshots bench clean
+.PHONY: help install demo up web test test-all test-web lint lint-web fmt schemas lock screenshots bench clean
 
 help: ## what can be done here
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +57,9 @@ $(PAGE): web/src/api/schema.d.ts $(WEB)
 	@$(NPM) run --silent build
 
 web: $(PAGE) ## build the web page, which the API then serves
+
+up: $(PAGE) ## keep everything running on this machine, with the web page, until Ctrl-C
+	$(BIN)/vhb up
 
 demo: $(STAMP) ## read real document images with a real OCR engine, through all services, to a report
 	$(BIN)/vhb run examples/quickstart.yaml --out results/quickstart

@@ -26,6 +26,7 @@ from bench import (
     start,
     submit_latency,
     throughput,
+    watchers,
 )
 from bench.figures import Figures
 from vhb_shared.errors import UserError
@@ -46,6 +47,7 @@ MEASUREMENTS: dict[str, Callable[[], Figures]] = {
     "saturation": saturation.measure,
     "saturation_vllm": saturation.measure_vllm,
     "scale": scale.measure,
+    "watchers": watchers.measure,
     "gpu": gpu.measure,
 }
 BY_NAME_ONLY = frozenset({"gpu"})
