@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import polars as pl
 
 from bench.figures import Figures, median
 from vhb_shared.analytics.engine import Limits, ask
-from vhb_shared.analytics.saved import saved_query
+from vhb_shared.analytics.saved import saved_queries, saved_query
 from vhb_shared.analytics.stored import laid_out, mentioned
 from vhb_shared.store import layout
 from vhb_shared.store.directory import DirectoryStore
@@ -46,10 +47,7 @@ def measure() -> Figures:
             "mean by model, class and question type": lambda: _asked(store, BY_CLASS),
             "the same by Polars": lambda: _polars(Path(folder) / "runs"),
             "one run's mean": lambda: _asked(store, "SELECT avg(value) FROM scores WHERE run_id = 'job0-0'"),
-            "--saved leaderboard": lambda: _saved(store, "leaderboard"),
-            "--saved hardest": lambda: _saved(store, "hardest"),
-            "--saved agreement": lambda: _saved(store, "agreement"),
-        }
+        } | {f"--saved {query.name}": partial(_saved, store, query.name) for query in saved_queries()}
         seconds: dict[str, list[float]] = {name: [] for name in cases}
         for _ in range(REPEATS):
             for name, work in cases.items():
@@ -63,7 +61,8 @@ def measure() -> Figures:
         columns=("query", "seconds"),
         rows=[(name, f"{median(taken):.2f}") for name, taken in seconds.items()],
         note=f"{RUNS} jobs of {MODELS} models, {SAMPLES:,} samples, {len(METRICS)} metrics, in a directory. The start "
-        "of the process that answers is in every figure. `hardest` and `agreement` look at each model's latest run.",
+        "of the process that answers is in every figure. `hardest` and `agreement` look at each model's latest "
+        "run; `drift` compares four later runs of each with the first.",
     )
 
 
@@ -118,7 +117,7 @@ def _asked(store: DirectoryStore, sql: str, parameters: dict[str, str | None] | 
 
 def _saved(store: DirectoryStore, name: str) -> None:
     query = saved_query(name)
-    _asked(store, query.sql, query.bound({}))
+    _asked(store, query.sql, query.bound({"baseline": "job0"} if name == "drift" else {}))
 
 
 def _polars(runs: Path) -> None:

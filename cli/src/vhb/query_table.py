@@ -1,6 +1,5 @@
 """An answer of `vhb query` for people: a table, or what of it fits the window. Nothing in it steers the terminal."""
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from rich.table import Table
 
 from vhb.screen import harmless, say, table
 from vhb_shared.analytics.engine import Answer
+from vhb_shared.analytics.texts import plain
 
 _SHOWN = 200
 """Characters of a cell that a terminal shows."""
@@ -38,11 +38,6 @@ def show_answer(answer: Answer, to: Console) -> None:
         return
     for line in _records(columns, rows):
         say(to, line)
-
-
-def plain(value: Any) -> str:
-    """A value as text: lists and the like as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], places: Sequence[int], numbers: set[int]) -> Table:

@@ -1,15 +1,13 @@
 """What `vhb query` is asked, where the results are, and how its answer is written."""
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from vhb.query_table import plain
 from vhb.screen import harmless
 from vhb_shared.analytics.engine import Answer
 from vhb_shared.analytics.saved import saved_query
+from vhb_shared.analytics.texts import csv_text
 from vhb_shared.errors import UserError
 from vhb_shared.settings import StoreSettings
 
@@ -29,6 +27,8 @@ def asked(
         raise UserError('Give either a query ("SELECT ...") or --saved NAME; `vhb query --list` shows the saved ones.')
     if saved is not None:
         query = saved_query(saved)
+        if saved == "drift" and "baseline" not in given:
+            raise UserError("drift compares with --baseline ID, a job or a run: give it.")
         return query.sql, query.bound(given)
     assert sql is not None
     return sql, dict(given)
@@ -64,12 +64,7 @@ def as_csv_text(answer: Answer, *, for_terminal: bool) -> str:
         answer: what was found.
         for_terminal: whether a terminal shows it, which values must not steer; programs get them as they are.
     """
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    for row in (answer.columns, *answer.rows):
-        texts = ["" if value is None else plain(value) for value in row]
-        writer.writerow(map(harmless, texts) if for_terminal else texts)
-    return out.getvalue()
+    return csv_text(answer, harmless if for_terminal else str)
 
 
 def as_json_text(answer: Answer) -> str:

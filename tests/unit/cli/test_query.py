@@ -100,7 +100,7 @@ def test_json_has_no_control_characters() -> None:
 def test_what_is_asked() -> None:
     assert asked("SELECT $a", None, ["a=x=y", "$b="], None) == ("SELECT $a", {"a": "x=y", "b": ""})
     sql, bound = asked(None, "drift", [], "job")
-    assert bound == {"baseline": "job", "metric": None} and "$baseline" in sql
+    assert bound == {"baseline": "job", "metric": None, "dataset": None, "task": None} and "$baseline" in sql
     for arguments in ((None, None), ("SELECT 1", "drift")):
         with pytest.raises(UserError, match="Give either a query"):
             asked(*arguments, [], None)
@@ -135,10 +135,9 @@ def test_a_person_asks_what_a_stack_has_left(place: Path) -> None:
     (["DROP VIEW runs"], "vhb: The query is refused: only one SELECT (also DESCRIBE, SUMMARIZE, SHOW TABLES) is "
                          "allowed: queries read and never write."),
     (["FROM nothing"], "vhb: The query is wrong: Table with name nothing does not exist; the tables are runs, "
-                       "performance, answers, scores, metrics."),
+                       "performance, answers, scores, metrics, telemetry, baselines."),
     (["FROM runs", "--job", "x"], "vhb: There are no results of a job 'x'; `vhb status` lists the jobs."),
-    (["--saved", "drift"], "vhb: The saved query drift needs $baseline, a job id or a run id: give it with "
-                           "--param baseline=VALUE."),
+    (["--saved", "drift"], "vhb: drift compares with --baseline ID, a job or a run: give it."),
     (["FROM range(100000000) a, range(1000000) b SELECT sum(a.range * b.range)", "--timeout", "1"],
      "vhb: The query took longer than 1 s and was ended; ask for less, or give it more time (--timeout)."),
 ])  # fmt: skip

@@ -19,6 +19,7 @@ from vhb_api.media.stored import StoredDatasets
 from vhb_api.projection.projector import Projector
 from vhb_api.projection.recorded import Recorded
 from vhb_api.projection.stored import StoredJobs
+from vhb_api.querying.asking import Queries
 from vhb_api.rest.application import application
 from vhb_api.rest.context import Context
 from vhb_api.serving import serving
@@ -122,6 +123,14 @@ async def setup(service: Service) -> AsyncIterator[None]:
             dispatcher=Dispatcher(database, hooks, key, measures.attempt),
             datasets=StoredDatasets(service.store, cache),
             live_metrics=LiveMetrics(database, service.store),
+            queries=Queries(
+                service.store,
+                database,
+                where.cache_directory() / "queries",
+                max_bytes=where.cache_bytes(),
+                at_once=settings.queries_at_once,
+                memory_mib=settings.query_memory_mib,
+            ),
         )
         await opened.enter_async_context(serving(application(context), settings))
         jobs = StoredJobs(service.bus, service.store)

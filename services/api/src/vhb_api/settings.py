@@ -36,6 +36,12 @@ class ApiSettings(BaseSettings):
     """Of what is handed in."""
     submissions_at_once: int = Field(2, ge=1)
     """Jobs whose data are read at a time; others are told to come again."""
+    queries_at_once: int = Field(2, ge=1)
+    """Queries that run at a time; others wait a few seconds, then they are told to come again."""
+    query_seconds: float = Field(60, gt=0)
+    """That one query may take at most."""
+    query_memory_mib: int = Field(1024, ge=64)
+    """That one query may take at most."""
     requests_per_minute: int = Field(3000, ge=1)
     """Of one token."""
     s3_public_endpoint: str | None = None

@@ -9,6 +9,7 @@ from importlib.resources import files
 from vhb_shared.documents.check import did_you_mean
 from vhb_shared.errors import UserError
 
+_NAMED = re.compile(r"\$([A-Za-z_]\w*)")
 _PARAMETER = re.compile(r"-- \$(?P<name>\w+)(?:(?P<needed>!)|=(?P<default>\w+))?: (?P<summary>.+)")
 
 
@@ -46,8 +47,7 @@ class SavedQuery:
         for parameter in self.parameters:
             if parameter.needed and parameter.name not in given:
                 raise UserError(
-                    f"The saved query {self.name} needs ${parameter.name}, {parameter.summary}: give it with "
-                    f"--param {parameter.name}=VALUE."
+                    f"The saved query {self.name} needs ${parameter.name}, {parameter.summary}: give it a value."
                 )
         return {parameter.name: given.get(parameter.name, parameter.default) for parameter in self.parameters}
 
@@ -56,7 +56,7 @@ def saved_queries() -> tuple[SavedQuery, ...]:
     """All of them, by name."""
     found = [each for each in files("vhb_shared.analytics").joinpath("queries").iterdir() if each.name.endswith(".sql")]
     return tuple(
-        _read(each.name.removesuffix(".sql"), each.read_text(encoding="utf-8"))
+        saved_as(each.name.removesuffix(".sql"), each.read_text(encoding="utf-8"))
         for each in sorted(found, key=lambda each: each.name)
     )
 
@@ -73,8 +73,24 @@ def saved_query(name: str) -> SavedQuery:
     return by_name[name]
 
 
-def _read(name: str, sql: str) -> SavedQuery:
-    summary, parameters = [], []
+def saved_as(name: str, sql: str, summary: str | None = None) -> SavedQuery:
+    """A query as its text says what it shows and takes; what it names without saying so is a parameter too.
+
+    Args:
+        name: its name.
+        sql: its text.
+        summary: what it shows, where its first lines do not say.
+    """
+    told, parameters = _head(sql)
+    known = {parameter.name for parameter in parameters}
+    unsaid = [each for each in dict.fromkeys(_NAMED.findall(sql)) if each not in known]
+    parameters += [Parameter(each, "", None, needed=False) for each in unsaid]
+    return SavedQuery(name, summary or " ".join(told), tuple(parameters), sql)
+
+
+def _head(sql: str) -> tuple[list[str], list[Parameter]]:
+    summary: list[str] = []
+    parameters: list[Parameter] = []
     for line in sql.splitlines():
         if not line.startswith("-- "):
             break
@@ -83,4 +99,4 @@ def _read(name: str, sql: str) -> SavedQuery:
             summary.append(line.removeprefix("-- "))
         else:
             parameters.append(Parameter(found["name"], found["summary"], found["default"], found["needed"] is not None))
-    return SavedQuery(name, " ".join(summary), tuple(parameters), sql)
+    return summary, parameters

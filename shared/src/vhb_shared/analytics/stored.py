@@ -1,39 +1,35 @@
 """Which jobs, runs and result files there are in object storage, laid out for the engine in a folder."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
+from vhb_shared.analytics.facts import PlannedJob, PlannedRun, Summary, figures, planned_job, summary
+from vhb_shared.analytics.offered import Offered
+from vhb_shared.analytics.rows import write_lines, write_runs
+from vhb_shared.analytics.sources import WRITTEN_ONCE, Source, Wanted
 from vhb_shared.analytics.tables import (
-    DIRECTION,
     JOB_METRICS,
-    JOB_NUMBER,
     NUMBER,
     RESULT_FILES,
     TABLES,
     directions_path,
     job_metrics_path,
+    lines_view,
     performance_path,
     result_path,
     runs_path,
     views,
 )
-from vhb_shared.contracts.metric_label import parse_label, tabled
-from vhb_shared.contracts.performance import Performance
-from vhb_shared.contracts.plan import Plan, RunSpec
-from vhb_shared.contracts.results import OUTCOMES
-from vhb_shared.errors import NotFound, UserError
+from vhb_shared.errors import UserError
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
 
+K = TypeVar("K")
 T = TypeVar("T")
 _AT_ONCE = 8
 
@@ -53,9 +49,11 @@ class Laid:
 
 
 @asynccontextmanager
-async def laid_out(store: ObjectStore, tables: Collection[str], jobs: Sequence[str] = ()) -> AsyncIterator[Laid]:
-    """The tables of jobs in a folder that is gone afterwards. Files of a directory store are read where they lie,
-    others are copied.
+async def laid_out(
+    store: ObjectStore | Source, tables: Collection[str], jobs: Sequence[str] = (), offered: Offered | None = None
+) -> AsyncIterator[Laid]:
+    """The tables of jobs in a folder that is gone afterwards. Files of a directory store are read where they lie, those
+    that are kept too; others are copied.
 
     Jobs in which metrics ask models are left out unless they are named. What several jobs report on is there once: as
     the results of the run that made them, where that is among the jobs.
@@ -64,128 +62,162 @@ async def laid_out(store: ObjectStore, tables: Collection[str], jobs: Sequence[s
         store: where results are.
         tables: which of `TABLES` are wanted; the others are not made.
         jobs: ids; none: all jobs.
+        offered: what is known already.
 
     Raises:
         UserError: there is no such job.
         Unavailable: the storage does not answer.
     """
-    with TemporaryDirectory(prefix="vhb-query-") as scratch:
-        yield await _Layer(store, Path(scratch)).lay(tables, jobs)
+    source = store if isinstance(store, Source) else Source(store)
+    brought = offered or Offered()
+    with TemporaryDirectory(prefix="vhb-query-", dir=brought.scratch, ignore_cleanup_errors=True) as scratch:
+        yield await _Layer(source, Path(scratch), brought).lay(tables, jobs)
 
 
-def mentioned(sql: str) -> tuple[str, ...]:
+def mentioned(sql: str, tables: Collection[str] = TABLES) -> tuple[str, ...]:
     """The tables that a query may read: those whose names occur in it, all where none does (`SHOW TABLES`)."""
     text = sql.lower()
-    return tuple(name for name in TABLES if name in text) or TABLES
+    return tuple(name for name in tables if name in text) or tuple(tables)
 
 
 class _Layer:
-    def __init__(self, store: ObjectStore, folder: Path) -> None:
-        self._store = store
+    def __init__(self, source: Source, folder: Path, offered: Offered) -> None:
+        self._source = source
         self._folder = folder
+        self._offered = offered
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self._notes: list[str] = []
         self._keys: dict[Path, str] = {}
 
     async def lay(self, tables: Collection[str], jobs: Sequence[str]) -> Laid:
+        folder = self._folder
         plans = await self._plans(jobs)
-        summaries = dict(zip(plans, await self._each(map(self._summary, plans)), strict=True))
-        runs = _numbered(plans.values())
-        places = {job_id: place for place, job_id in enumerate(plans)}
-        lines = [
-            {JOB_NUMBER: places[run.job_id], **_run_row(number, plans[run.job_id], run, summaries[run.job_id])}
-            for number, run in runs.items()
-        ]
+        summaries = await self._summaries(plans)
+        runs, places = await asyncio.to_thread(write_runs, folder, plans, summaries)
         measured = await self._measured(runs) if "performance" in tables else []
-        job_metrics = await self._job_metrics(places) if "metrics" in tables else {}
-        alone = {number: run for number, run in runs.items() if run.job_id not in job_metrics}
+        await asyncio.to_thread(write_lines, performance_path(folder), measured)
+        job_metrics = await self._placed(self._job_metrics(places)) if "metrics" in tables else []
+        there = set(job_metrics)
+        summed = {job_id for job_id, place in places.items() if job_metrics_path(folder, place) in there}
+        alone = {number: run for number, run in runs.items() if run.job_id not in summed}
         files = {
-            table: await self._files(table, alone if table == "metrics" else runs)
+            table: await self._placed(self._files(table, alone if table == "metrics" else runs))
             for table in RESULT_FILES
             if table in tables
         }
-        folder = self._folder
-        await asyncio.to_thread(_write, runs_path(folder), lines)
-        await asyncio.to_thread(_write, performance_path(folder), measured)
-        await asyncio.to_thread(_write, directions_path(folder), _directions(summaries.values()))
-        own = (runs_path(folder), performance_path(folder), directions_path(folder))
-        paths = (*own, *job_metrics.values(), *(path for group in files.values() for path in group))
-        made = views(folder, files, tuple(job_metrics.values()))
-        return Laid({name: made[name] for name in made if name in tables}, paths, self._keys, tuple(self._notes))
+        own = [runs_path(folder), performance_path(folder), directions_path(folder)]
+        lines = {name: each for name, each in self._offered.lines.items() if name in tables}
+        paths = (*own, *job_metrics, *(path for group in files.values() for path in group))
+        made = views(folder, files, job_metrics) | {n: lines_view(each.path, each.columns) for n, each in lines.items()}
+        return Laid(
+            {name: made[name] for name in made if name in tables},
+            (*paths, *(each.path for each in lines.values())),
+            self._keys,
+            tuple(self._notes),
+        )
 
-    async def _plans(self, jobs: Sequence[str]) -> dict[str, Plan]:
-        wanted = list(dict.fromkeys(jobs)) if jobs else await self._all_jobs()
-        found = dict(zip(wanted, await self._each(map(self._plan, wanted)), strict=True))
-        if jobs and (missing := [job_id for job_id, plan in found.items() if plan is None]):
+    async def _plans(self, jobs: Sequence[str]) -> dict[str, PlannedJob]:
+        known = self._offered.known
+        wanted = list(dict.fromkeys(jobs)) if jobs else [*known.jobs] if known is not None else await self._all_jobs()
+        keys: dict[str, tuple[str, str | None]] = {job_id: (layout.plan(job_id), WRITTEN_ONCE) for job_id in wanted}
+        found = await self._read(keys, planned_job, lambda job_id: (
+            f"job {job_id} is left out: its plan was written by another version and cannot be read"
+        ))  # fmt: skip
+        if jobs and (missing := [job_id for job_id in wanted if job_id not in found]):
             raise UserError(f"There are no results of a job {missing[0]!r}; `vhb status` lists the jobs.")
         if not found:
             self._notes.append("no job is stored there")
-        return {job_id: plan for job_id, plan in found.items() if plan is not None and (jobs or plan.asked_by is None)}
+        return {job_id: found[job_id] for job_id in wanted if job_id in found and (jobs or not found[job_id].asked_by)}
 
     async def _all_jobs(self) -> list[str]:
         prefix = layout.job_prefix("x").removesuffix("x/")
-        names = [item.key.removeprefix(prefix).split("/") async for item in self._store.list(prefix)]
+        names = [item.key.removeprefix(prefix).split("/") async for item in self._source.store.list(prefix)]
         return [parts[0] for parts in names if parts[1:] == [layout.file_name(layout.plan("x"))]]
 
-    async def _plan(self, job_id: str) -> Plan | None:
-        try:
-            return Plan.model_validate_json(await self._store.get(layout.plan(job_id)))
-        except (NotFound, ValueError) as error:
-            if isinstance(error, ValidationError):
-                self._notes.append(
-                    f"job {job_id} is left out: its plan was written by another version and cannot be read"
-                )
-            return None
+    async def _summaries(self, plans: Iterable[str]) -> dict[str, Summary]:
+        wanted = {job_id: (layout.job_file(job_id, "job.json"), self._of_job(job_id)) for job_id in plans}
+        found = await self._read(wanted, summary)
+        return {job_id: found.get(job_id) or Summary() for job_id in plans}
 
-    async def _summary(self, job_id: str) -> dict[str, Any]:
-        """job.json; empty before the job has ended."""
-        try:
-            found = json.loads(await self._store.get(layout.job_file(job_id, "job.json")))
-        except (NotFound, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+    async def _measured(self, runs: Mapping[int, PlannedRun]) -> list[dict[str, Any]]:
+        wanted = {
+            number: (layout.run_file(run.results_run_id, "performance.json"), self._of_run(run.results_run_id))
+            for number, run in runs.items()
+        }
+        found = await self._read(wanted, figures, lambda number: (
+            f"run {runs[number].run_id} is not in performance: its performance.json cannot be read"
+        ))  # fmt: skip
+        return [{NUMBER: number, **found[number]} for number in runs if number in found]
 
-    async def _measured(self, runs: Mapping[int, RunSpec]) -> list[dict[str, Any]]:
-        found = await self._each(self._performance(number, run) for number, run in runs.items())
-        return [row for row in found if row is not None]
+    async def _read(
+        self,
+        wanted: Mapping[K, tuple[str, str | None]],
+        parse: Callable[[bytes], T],
+        broken: Callable[[K], str] | None = None,
+    ) -> dict[K, T]:
+        """What small files say, by whatever they are of.
 
-    async def _performance(self, number: int, run: RunSpec) -> dict[str, Any] | None:
-        try:
-            content = await self._store.get(layout.run_file(run.results_run_id, "performance.json"))
-            return {NUMBER: number, **Performance.model_validate_json(content).row()}
-        except NotFound:
-            return None
-        except ValidationError:
-            self._notes.append(f"run {run.run_id} is not in performance: its performance.json cannot be read")
-            return None
+        Args:
+            wanted: key in storage and stamp.
+            parse: reads one.
+            broken: what to say of one that cannot be read.
+        """
+        found: dict[K, T | None] = {}
+        rest = []
+        for name, (key, stamp) in wanted.items():
+            known, said = self._source.remembered(key, stamp)
+            if known:
+                found[name] = said
+            else:
+                rest.append(name)
 
-    async def _job_metrics(self, places: Mapping[str, int]) -> dict[str, Path]:
+        async def one(name: K) -> None:
+            try:
+                found[name] = await self._source.parsed(*wanted[name], parse)
+            except ValueError:
+                if broken is not None:
+                    self._notes.append(broken(name))
+
+        await self._each(map(one, rest))
+        return {name: said for name, said in found.items() if said is not None}
+
+    def _job_metrics(self, places: Mapping[str, int]) -> list[Wanted]:
         """The metric rows of jobs that have been summed up."""
-        found = await self._each(
-            self._file(layout.job_file(job_id, JOB_METRICS), job_metrics_path(self._folder, place))
+        return [
+            Wanted(layout.job_file(job_id, JOB_METRICS), self._of_job(job_id), job_metrics_path(self._folder, place))
             for job_id, place in places.items()
-        )
-        return {job_id: path for job_id, path in zip(places, found, strict=True) if path is not None}
+        ]
 
-    async def _files(self, table: str, runs: Mapping[int, RunSpec]) -> list[Path]:
-        found = await self._each(
-            self._file(
-                layout.run_file(run.results_run_id, RESULT_FILES[table]), result_path(self._folder, table, number)
+    def _files(self, table: str, runs: Mapping[int, PlannedRun]) -> list[Wanted]:
+        name = RESULT_FILES[table]
+        return [
+            Wanted(
+                layout.run_file(run.results_run_id, name),
+                self._of_run(run.results_run_id),
+                result_path(self._folder, table, number),
             )
             for number, run in runs.items()
-        )
-        return [path for path in found if path is not None]
+        ]
 
-    async def _file(self, key: str, path: Path) -> Path | None:
-        self._keys[path] = key
-        own = self._store.local_path(key)
-        if own is not None:
-            return await asyncio.to_thread(_linked, own, path)
-        try:
-            await self._store.get_file(key, path)
-        except NotFound:
-            return None
-        return path
+    def _of_job(self, job_id: str) -> str | None:
+        return self._offered.known.jobs.get(job_id) if self._offered.known is not None else None
+
+    def _of_run(self, run_id: str) -> str | None:
+        return self._offered.known.runs.get(run_id) if self._offered.known is not None else None
+
+    async def _placed(self, wanted: Sequence[Wanted]) -> list[Path]:
+        """Those files that there are, where the engine looks for them; in their order."""
+        self._keys |= {each.path: each.key for each in wanted}
+        rest = await asyncio.to_thread(_placed_at_once, self._source, wanted)
+        fetched = dict(zip((each.path for each in rest), await self._each(map(self._fetched, rest)), strict=True))
+        missing = {path for path, found in fetched.items() if not found}
+        return [each.path for each in wanted if each.path not in missing]
+
+    async def _fetched(self, wanted: Wanted) -> bool:
+        if self._source.is_missing(wanted):
+            return False
+        found = await self._source.fetched(wanted)
+        return found is not None and await asyncio.to_thread(self._source.place, found, wanted.path)
 
     async def _each(self, work: Iterable[Awaitable[T]]) -> list[T]:
         """Results of coroutines in their order, a few at a time."""
@@ -197,82 +229,6 @@ class _Layer:
         return list(await asyncio.gather(*(one(each) for each in work)))
 
 
-def _linked(own: Path, path: Path) -> Path | None:
-    if not own.is_file():
-        return None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.symlink_to(own.absolute())
-    return path
-
-
-def _numbered(plans: Iterable[Plan]) -> dict[int, RunSpec]:
-    """Runs by number; of several with the same results the one that made them, else the first."""
-    by_results: dict[str, RunSpec] = {}
-    for run in (run for plan in plans for run in plan.runs):
-        if run.results_run_id not in by_results or run.run_id == run.results_run_id:
-            by_results[run.results_run_id] = run
-    return dict(enumerate(by_results.values()))
-
-
-def _run_row(number: int, plan: Plan, run: RunSpec, summary: Mapping[str, Any]) -> dict[str, Any]:
-    told: Mapping[str, Any] = next(
-        (each for each in _dicts(summary.get("runs")) if each.get("run_id") == run.run_id), {}
-    )
-    counts, reused = told.get("counts") or {}, told.get("reused") or {}
-    return {
-        NUMBER: number,
-        "job_id": run.job_id,
-        "job": plan.spec.name,
-        "run_id": run.run_id,
-        "run": run.name,
-        "model": run.model.name,
-        "task": run.task.name,
-        "dataset": run.dataset.name,
-        "dataset_digest": run.dataset.digest,
-        "planned_at": _utc(plan.created_at),
-        "backend": run.model.backend,
-        "samples": run.samples,
-        "status": told.get("status"),
-        "reason": told.get("reason"),
-        **{outcome: counts.get(outcome) for outcome in OUTCOMES},
-        "reused": reused.get("count"),
-        "results_run_id": run.results_run_id,
-    }
-
-
-def _directions(summaries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Which way metrics are better, by every name that tables give them; what jobs disagree about is left out."""
-    said: dict[str, set[bool]] = {}
-    for summary in summaries:
-        for run in _dicts(summary.get("runs")):
-            for metric in _dicts(run.get("metrics")):
-                label, better = metric.get("metric"), metric.get("higher_is_better")
-                if isinstance(label, str) and isinstance(better, bool):
-                    for name in {label, _tabled(label)}:
-                        said.setdefault(name, set()).add(better)
-    return [{"metric": name, DIRECTION: next(iter(ways))} for name, ways in said.items() if len(ways) == 1]
-
-
-def _tabled(label: str) -> str:
-    try:
-        normalisation = parse_label(label).get("normalisation")
-    except ValueError:
-        return label
-    return tabled(label, normalisation) if normalisation else label
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def _utc(text: str) -> str | None:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ") if at.tzinfo else at.isoformat(sep=" ")
-
-
-def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
+def _placed_at_once(source: Source, wanted: Iterable[Wanted]) -> list[Wanted]:
+    """Those that are not at hand."""
+    return [each for each in wanted if (own := source.at_hand(each)) is None or not source.place(own, each.path)]

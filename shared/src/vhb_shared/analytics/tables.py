@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from vhb_shared.contracts.performance import PERFORMANCE_FIELDS, Distribution, Performance
 from vhb_shared.contracts.results import ANSWER_COLUMNS, METRIC_COLUMNS, OUTCOMES, SCORE_COLUMNS
+from vhb_shared.contracts.telemetry import TelemetrySample
 
 OF_RUN: Mapping[str, str] = MappingProxyType(
     {
@@ -60,8 +61,13 @@ def _performance() -> dict[str, str]:
         if Distribution in kinds:
             columns |= {f"{name}_{part}": "DOUBLE" for part in ("mean", "p50", "p90", "p99")}
         else:
-            columns[name] = "DOUBLE" if float in kinds else "BIGINT" if int in kinds else "VARCHAR"
+            columns[name] = _kind(Performance.model_fields[name])
     return columns
+
+
+def _kind(field: FieldInfo) -> str:
+    kinds = _kinds(field)
+    return "DOUBLE" if float in kinds else "BIGINT" if int in kinds else "VARCHAR"
 
 
 def _kinds(field: FieldInfo) -> tuple[object, ...]:
@@ -77,13 +83,28 @@ DIRECTION = "higher_is_better"
 """Column of `metrics` and `scores`: which way is better; null where no job has said it."""
 
 RESULT_FILES: Mapping[str, str] = MappingProxyType(
-    {"answers": "answers.parquet", "scores": "scores.parquet", "metrics": "metrics.csv"}
+    {
+        "answers": "answers.parquet",
+        "scores": "scores.parquet",
+        "metrics": "metrics.csv",
+        "telemetry": "telemetry.parquet",
+    }
 )
 """Tables that lie in one file for each run."""
-TABLES: tuple[str, ...] = ("runs", "performance", *RESULT_FILES)
+TABLES: tuple[str, ...] = ("runs", "performance", *RESULT_FILES, "baselines")
 _COLUMNS: Mapping[str, dict[str, str]] = MappingProxyType(
-    {"answers": _typed(ANSWER_COLUMNS), "scores": _typed(SCORE_COLUMNS), "metrics": _typed(METRIC_COLUMNS)}
+    {
+        "answers": _typed(ANSWER_COLUMNS),
+        "scores": _typed(SCORE_COLUMNS),
+        "metrics": _typed(METRIC_COLUMNS),
+        "telemetry": {name: _kind(field) for name, field in TelemetrySample.model_fields.items()},
+    }
 )
+BASELINES: Mapping[str, str] = MappingProxyType(
+    {**dict.fromkeys(("dataset", "task", "baseline", "pinned_by", "note"), "VARCHAR"), "pinned_at": "TIMESTAMP"}
+)
+"""Columns of `baselines`: which job or run others on a data set and task are compared with. The management plane keeps
+them; without it the table is empty."""
 NUMBER = "_n"
 """Joins rows with their run: the number of the run, which the name of a file's folder says."""
 JOB_NUMBER = "_j"
@@ -117,6 +138,20 @@ def directions_path(folder: Path) -> Path:
     return folder / "directions.jsonl"
 
 
+def lines_view(path: Path, columns: Mapping[str, str]) -> str:
+    """A table of lines of JSON. The path was made by us."""
+    return f"SELECT * FROM {_lines(path, columns)}"
+
+
+def columns_of(table: str) -> dict[str, str]:
+    """The columns of a table and their types; some runs have further ones."""
+    if table in ("runs", "baselines"):
+        return dict(RUN_COLUMNS if table == "runs" else BASELINES)
+    own = PERFORMANCE_COLUMNS if table == "performance" else _COLUMNS[table]
+    found = {**OF_RUN, **{name: kind for name, kind in own.items() if name not in OF_RUN}}
+    return found | ({DIRECTION: "BOOLEAN"} if "metric" in own else {})
+
+
 def views(folder: Path, files: Mapping[str, Sequence[Path]], job_metrics: Sequence[Path]) -> dict[str, str]:
     """Table name -> the SELECT that it stands for. Every path in it was made by us: `folder` and numbers.
 
@@ -127,7 +162,9 @@ def views(folder: Path, files: Mapping[str, Sequence[Path]], job_metrics: Sequen
     """
     runs = _lines(runs_path(folder), {NUMBER: "INTEGER", JOB_NUMBER: "INTEGER", **RUN_COLUMNS})
     performance = _lines(performance_path(folder), {NUMBER: "INTEGER", **PERFORMANCE_COLUMNS})
+    nothing = ", ".join(f"NULL::{kind} AS {name}" for name, kind in BASELINES.items())
     made = {
+        "baselines": f"SELECT {nothing} WHERE false",
         "runs": f"SELECT * EXCLUDE ({NUMBER}, {JOB_NUMBER}) FROM {runs}",
         "performance": f"SELECT {_of_run()}, t.* EXCLUDE ({_shared(PERFORMANCE_COLUMNS)}) "
         f"FROM {performance} t JOIN {runs} r USING ({NUMBER})",

@@ -5,6 +5,7 @@ import datetime
 import decimal
 import json
 import math
+import os
 import sys
 from typing import Any
 
@@ -26,6 +27,7 @@ _SETTINGS = {
 def main() -> None:
     """Reads the request, answers, and says every error as a line."""
     asked = json.load(sys.stdin)
+    os.nice(asked.get("nice", 0))
     confine(asked["memory_mib"], asked["cpu_s"])
     try:
         _answer(asked)
@@ -44,6 +46,10 @@ def _answer(asked: dict[str, Any]) -> None:
         ":memory:", config={**_SETTINGS, "threads": asked["threads"], "memory_limit": f"{asked['memory_mib']}MiB"}
     )
     check(connection, asked["sql"])
+    if asked.get("check"):
+        connection.extract_statements(asked["sql"])
+        _say({"end": "all"})
+        return
     for name, select in asked["views"].items():
         connection.execute(f'CREATE VIEW "{name}" AS {select}')
     connection.execute(f"SET allowed_paths = {_texts(asked['paths'])}")
@@ -53,9 +59,11 @@ def _answer(asked: dict[str, Any]) -> None:
     wanted = statement.named_parameters
     given = {name: value for name, value in asked["parameters"].items() if name in wanted}
     if missing := sorted(wanted - set(given)):
-        raise Wrong(f"it names ${missing[0]}, which was not given; give it with --param {missing[0]}=...")
+        how = asked["to_give"].format(name=missing[0])
+        raise Wrong(f"it names ${missing[0]}, which was not given; give it with {how}")
     found = connection.execute(statement, given or None)
-    _say({"columns": [column[0] for column in found.description or []]})
+    described = found.description or []
+    _say({"columns": [column[0] for column in described], "types": [str(column[1]) for column in described]})
     _rows(found, asked["rows"], asked["bytes"])
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +27,7 @@ class CurrentFile(NamedTuple):
 class CurrentFiles:
     """Copies of results, which a retry replaces. A directory store's own files are handed out as they are.
 
-    One process at a time uses the folder. The least recently used copies go first when there is more than `max_bytes`.
+    Processes may share the folder. The least recently used copies go first when there is more than `max_bytes`.
 
     Args:
         store: object storage.
@@ -39,6 +40,8 @@ class CurrentFiles:
         self._directory = directory
         self._max_bytes = max_bytes
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._arrived_bytes: int | None = None
+        """Since the last sweep; None before the first."""
 
     @property
     def directory(self) -> Path:
@@ -67,20 +70,35 @@ class CurrentFiles:
         """Removes what is too much; to be called after a file was added."""
         await asyncio.to_thread(sweep, self._directory, self._max_bytes)
 
+    def copy_path(self, key: str, version: str) -> Path:
+        """Where the copy of a version is, if it is there."""
+        return self._directory / hashlib.sha256(f"{key}\0{version}".encode()).hexdigest()
+
+    async def _arrived(self, path: Path) -> None:
+        """Sweeps at the first copy and after every twentieth part of the bound: a sweep looks at every file."""
+        if self._arrived_bytes is not None:
+            with suppress(FileNotFoundError):
+                self._arrived_bytes += (await asyncio.to_thread(path.stat)).st_size
+            if self._arrived_bytes < self._max_bytes // 20:
+                return
+        self._arrived_bytes = 0
+        await self.bound()
+
     async def _copied(self, key: str, version: str) -> CurrentFile:
         turn = self._turns.setdefault(key, asyncio.Lock())
         async with turn:
             for _ in range(_TRIES):
-                path = self._directory / hashlib.sha256(f"{key}\0{version}".encode()).hexdigest()
+                path = self.copy_path(key, version)
                 if await asyncio.to_thread(touched, path):
                     return CurrentFile(path, version)
-                partial = path.with_suffix(".new")
+                partial = path.with_suffix(f".{uuid.uuid4().hex}")
                 await self._store.get_file(key, partial)
                 now = await self._store.version(key)
                 if now == version:
                     await asyncio.to_thread(partial.replace, path)
-                    await self.bound()
+                    await self._arrived(path)
                     return CurrentFile(path, version)
+                await asyncio.to_thread(partial.unlink)
                 version = now
         raise Unavailable(f"object {key} is written anew all the time")
 

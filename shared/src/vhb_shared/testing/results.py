@@ -13,6 +13,7 @@ from vhb_shared.contracts.job import JobSpec, ModelEntry, TaskEntry
 from vhb_shared.contracts.performance import Distribution, Performance
 from vhb_shared.contracts.plan import DatasetRef, Plan, RunSpec
 from vhb_shared.contracts.results import ANSWER_COLUMNS, METRIC_COLUMNS, OutcomeCounts
+from vhb_shared.contracts.telemetry import TelemetrySample
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
 from vhb_shared.testing.scores import score_table
@@ -99,6 +100,7 @@ def _files(spec: RunSpec, run: MadeRun) -> Iterator[tuple[str, bytes]]:
         completion_tokens=5 * len(rows),
     )  # fmt: skip
     yield "performance.json", measured.model_dump_json().encode()
+    yield "telemetry.parquet", _parquet(_telemetry(len(rows)))
 
 
 def _answers(run: MadeRun) -> pl.DataFrame:
@@ -114,6 +116,18 @@ def _answers(run: MadeRun) -> pl.DataFrame:
     types |= {name: pl.Float64() if name.endswith("_ms") else pl.Int64() for name in _COUNTS} | {"index": pl.UInt32()}
     nothing = [None] * len(run.answers)
     return pl.DataFrame({name: pl.Series(name, list(given.get(name, nothing)), types[name]) for name in ANSWER_COLUMNS})
+
+
+def _telemetry(samples: int) -> pl.DataFrame:
+    """Two seconds in which all of them were answered."""
+    seconds = [
+        TelemetrySample(
+            at=at, seconds=1, session="s", agent_id="agent-0", replica=0, request_s=1, request_s_all=1,
+            in_flight_peak=1, in_flight_peak_all=1, finished=samples // 2, devices=0, memory=1 << 30, cpu_s=0.5,
+        ).model_dump()
+        for at in (1_767_225_600.0, 1_767_225_601.0)
+    ]  # fmt: skip
+    return pl.DataFrame(seconds)
 
 
 def _outcome(answer: str | None) -> str:

@@ -18,6 +18,7 @@ from vhb_api.live.metrics import LiveMetrics
 from vhb_api.measures import Measures
 from vhb_api.media.stored import StoredDatasets
 from vhb_api.media.thumbnails import Thumbnails
+from vhb_api.querying.asking import Queries
 from vhb_api.rest.cookies import given_session
 from vhb_api.rest.problems import Failed
 from vhb_api.settings import ApiSettings
@@ -58,6 +59,7 @@ class Context:
     dispatcher: Dispatcher
     datasets: StoredDatasets
     live_metrics: LiveMetrics
+    queries: Queries
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
     clients: Counter[str] = field(default_factory=Counter)
     """Who watches: token -> connections."""

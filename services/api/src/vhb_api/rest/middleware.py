@@ -85,7 +85,7 @@ class Guard:
 
     async def _write_down(self, scope: Scope, status: int) -> None:
         bearer: Bearer | None = scope["state"].get("bearer")
-        if scope["method"] in _READING or bearer is None:
+        if scope["method"] in _READING or bearer is None or scope["state"].get("only_reads"):
             return
         request = Request(scope)
         row = AuditRow(

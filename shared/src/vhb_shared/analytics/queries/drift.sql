@@ -1,9 +1,17 @@
--- Every later run of the same model, data set and task against a pinned baseline. outside: its value is not in the
+-- Every later run of the same model, data set and task against a baseline: a job or run that is named, or those that are
+-- pinned to data sets and tasks. outside: its value is not in the
 -- baseline's 95% interval; equal_answers: the share of samples with the very same answer.
--- $baseline!: a job id or a run id
+-- $baseline: a job id or a run id, instead of those that are pinned
 -- $metric: this metric only, as metrics.csv names it
+-- $dataset: this data set only
+-- $task: this task only
 WITH pinned AS (
-    SELECT * FROM metrics WHERE level = 'general' AND (job_id = $baseline::VARCHAR OR run_id = $baseline)
+    SELECT * FROM metrics m
+    WHERE level = 'general' AND CASE WHEN $baseline::VARCHAR IS NOT NULL THEN $baseline IN (job_id, run_id)
+            ELSE EXISTS (
+                FROM baselines b WHERE b.dataset = m.dataset AND b.task = m.task AND b.baseline IN (m.job_id, m.run_id)
+            ) END
+        AND ($dataset::VARCHAR IS NULL OR dataset = $dataset) AND ($task::VARCHAR IS NULL OR task = $task)
         AND ($metric::VARCHAR IS NULL OR metric = $metric)
 ),
 pairs AS (

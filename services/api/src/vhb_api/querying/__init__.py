@@ -1,0 +1,1 @@
+"""Queries over everything that is stored, and those that people keep."""
