@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the images of compose.yaml on this host: one for each service, and those that take the place of public images
-# where there is no registry. Run it in the top folder of the project.
+# where there is no registry; before them the web page (make web), which the API's image carries.
 #
 #   deploy/images/build.sh [--offline]
 #
@@ -23,6 +23,8 @@ if [ "$offline" = 1 ]; then
 else
   base=${BASE_IMAGE:-python:3.12-slim}
 fi
+# The web page, where it is not there or not of this checkout.
+case " $services " in *" api "*) make --silent web >&2 ;; esac
 # Nothing where this is no checkout.
 commit=$(git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null || true)
 for service in $services; do
