@@ -33,7 +33,7 @@ def test_what_older_compose_does_not_know_is_not_used(path: Path) -> None:
 
 def test_every_service_is_watched_restarted_and_without_rights() -> None:
     services = _compose(COMPOSE[0])["services"]
-    for name in (*OURS, "nats", "s3"):
+    for name in (*OURS, "nats", "s3", "postgres"):
         service = services[name]
         assert service["restart"] == "unless-stopped" and "test" in service["healthcheck"], name
         assert service["cap_drop"] == ["ALL"] and "cap_add" not in service, name
@@ -55,7 +55,7 @@ def test_no_secret_is_in_a_variable_and_every_service_has_its_own() -> None:
     for name in OURS:
         role = owners.get(name, name)
         sources = {secret["source"] for secret in content["services"][name]["secrets"]}
-        more = {"api_admin"} if role == "api" else set()
+        more = {"api_admin", "api_webhooks", "postgres_password"} if role == "api" else set()
         assert sources == {f"nats_{role}", f"s3_{role}_access", f"s3_{role}_secret"} | more
     assert all("${VHB_SECRETS" in secret["file"] for secret in content["secrets"].values())
 
@@ -65,6 +65,22 @@ def test_a_gpu_is_asked_for_in_a_profile_only() -> None:
     with_gpu = [name for name, service in services.items() if "nvidia" in str(service.get("deploy"))]
     assert with_gpu == ["inference-agent-gpu"]
     assert services["inference-agent-gpu"]["profiles"] == ["gpu"] and services["inference-agent"]["profiles"] == ["cpu"]
+
+
+def test_postgresql_is_there_on_request_inside_the_network_only() -> None:
+    content = _compose(COMPOSE[0])
+    postgres, api = content["services"]["postgres"], content["services"]["api"]
+    assert postgres["profiles"] == ["postgres"] and "ports" not in postgres
+    assert re.fullmatch(r"\$\{VHB_POSTGRES_IMAGE:-postgres:\d+\.\d+\}", postgres["image"]), "pinned"
+    volume = next(entry.partition(":")[0] for entry in postgres["volumes"])
+    prepare = content["services"]["prepare"]
+    assert f"{volume}:/postgres" in prepare["volumes"] and "/postgres" in prepare["command"]
+    assert "postgres" not in api["depends_on"], "a service that is off cannot be waited for by Compose"
+    password = {"source": "postgres_password", "target": "postgres.password"}
+    assert password in postgres["secrets"] and password in api["secrets"]
+    file = "/run/secrets/postgres.password"
+    assert postgres["environment"]["POSTGRES_PASSWORD_FILE"] == file
+    assert api["environment"]["VHB_API_DATABASE_PASSWORD_FILE"] == file
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "deploy").rglob("*Dockerfile")), ids=lambda path: path.name)

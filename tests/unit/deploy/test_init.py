@@ -11,6 +11,7 @@ import pytest
 
 from vhb.deployment.layout import Layout, host_name
 from vhb.deployment.write import Wishes, write_deployment
+from vhb_api.db.database import database_url
 from vhb_shared.access.roles import ROLES
 from vhb_shared.access.storage import KEYS
 from vhb_shared.bus.server import find_server
@@ -35,7 +36,7 @@ def test_everything_secret_is_the_owners_alone(tmp_path: Path) -> None:
     known = _files(layout.secrets)
     passwords = [json.loads(known[f"nats/{role}.json"])["password"] for role in ROLES]
     keys = [known[f"s3/{role}.secret_key"] for role in (*KEYS, "root")]
-    keys.append(known["api/admin.token"])
+    keys += [known["api/admin.token"], known["api/webhooks.key"], known["postgres/password"]]
     assert len(set(passwords + keys)) == len(passwords + keys)
     assert all(len(secret) >= 40 for secret in passwords + keys)
     shown = done.stdout + done.stderr + (tmp_path / ".env").read_text() + (tmp_path / "client.env").read_text()
@@ -75,8 +76,23 @@ def test_force_makes_all_secrets_anew_and_keeps_the_old_variables_aside(tmp_path
     write_deployment(tmp_path, Wishes(force=True))
     after = _files(tmp_path / "secrets")
     same = {path for path in after if after[path] == before[path]}
-    assert all(path.endswith((".access_key", ".role")) for path in same)
+    assert all(path.endswith((".access_key", ".role", "postgres/password")) for path in same)
     assert (tmp_path / ".env.old").exists()
+
+
+def test_postgresql_is_a_profile_and_an_address_without_its_password(tmp_path: Path) -> None:
+    done = _vhb("init", tmp_path, "--postgres")
+    assert done.returncode == 0, done.stderr
+    env = (tmp_path / ".env").read_text().splitlines()
+    assert "COMPOSE_PROFILES=cpu,postgres" in env
+    assert "VHB_API_DATABASE=postgresql://vhb@postgres/vhb" in env
+    file = tmp_path / "secrets" / "postgres" / "password"
+    url = database_url("postgresql://vhb@postgres/vhb", file)
+    assert url.password == file.read_text() and url.host == "postgres"
+    assert database_url("postgresql://vhb:own@postgres/vhb", file).password == "own"
+    assert database_url("sqlite:////var/lib/vhb/vhb-api.db", file).password is None
+    with pytest.raises(UserError, match="VHB_API_DATABASE_PASSWORD_FILE"):
+        database_url("postgresql://vhb@postgres/vhb", tmp_path / "nothing")
 
 
 def test_a_damaged_secret_is_named_and_not_shown(tmp_path: Path) -> None:

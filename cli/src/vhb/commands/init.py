@@ -23,6 +23,9 @@ def init(
     offline: Annotated[
         bool, typer.Option("--offline", metavar="", help="Use images built on this host by deploy/images.")
     ] = False,
+    postgres: Annotated[
+        bool, typer.Option("--postgres", metavar="", help="The REST interface's database is PostgreSQL, not SQLite.")
+    ] = False,
     publish: Annotated[
         str, typer.Option("--publish", metavar="ADDRESS", help="Address on which NATS and S3 can be reached.")
     ] = "127.0.0.1",
@@ -48,7 +51,7 @@ def init(
     from vhb.deployment.write import Wishes, write_deployment
 
     wishes = Wishes(
-        force=force, gpu=gpu, docker=docker, offline=offline, publish=publish, tls=tls,
+        force=force, gpu=gpu, docker=docker, offline=offline, postgres=postgres, publish=publish, tls=tls,
         agent=host_name(agent) if agent else None, nats_url=nats_url, s3_endpoint=s3_endpoint,
     )  # fmt: skip
     files = write_deployment(directory, wishes)

@@ -54,8 +54,13 @@ class Layout:
 
     @property
     def api(self) -> Path:
-        """Of the REST interface: admin.token."""
+        """Of the REST interface: admin.token; webhooks.key, which secrets of webhooks are made from."""
         return self.secrets / "api"
+
+    @property
+    def postgres(self) -> Path:
+        """Of the database server: password."""
+        return self.secrets / "postgres"
 
     @property
     def policies(self) -> Path:

@@ -39,9 +39,18 @@ class SecretFiles:
         _give(path)
         return path
 
-    def text(self, path: Path, content: str) -> str:
-        """A file with that content, unless there is one: then what it holds."""
-        if path.exists() and not self.force:
+    def text(self, path: Path, content: str, *, for_ever: bool = False) -> str:
+        """A file with that content, unless there is one: then what it holds.
+
+        Args:
+            path: the file.
+            content: it.
+            for_ever: `force` does not make it anew either.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        if path.exists() and (for_ever or not self.force):
             self.kept.append(path)
             try:
                 return path.read_text(encoding="utf-8").strip()

@@ -30,6 +30,8 @@ class Wishes:
     """Whether agents may start containers through the engine's socket."""
     offline: bool = False
     """Whether images are built on this host, without a registry."""
+    postgres: bool = False
+    """Whether the REST interface's database is PostgreSQL."""
     publish: str = "127.0.0.1"
     """Address on which ports are reachable."""
     tls: tuple[Path, Path, Path] | None = None
@@ -49,7 +51,8 @@ def write_deployment(root: Path, wishes: Wishes) -> SecretFiles:
     layout = Layout(root)
     root.mkdir(parents=True, exist_ok=True)
     files = SecretFiles(root, force=wishes.force)
-    for folder in (layout.secrets, layout.nats, layout.nats_server, layout.s3, layout.api, layout.authorities):
+    secret = (layout.nats, layout.nats_server, layout.s3, layout.api, layout.postgres, layout.authorities)
+    for folder in (layout.secrets, *secret):
         files.folder(folder)
     for role in ROLES:
         _bus_user(files, layout, role, role)
@@ -60,6 +63,9 @@ def write_deployment(root: Path, wishes: Wishes) -> SecretFiles:
         _bus_user(files, layout, f"agent-{wishes.agent}", "agent")
         _storage_key(files, layout, f"agent-{wishes.agent}", "agent")
     files.text(layout.api / "admin.token", f"vhb_{token()}")
+    files.text(layout.api / "webhooks.key", token())
+    # The server takes it when it makes its database, and not again.
+    files.text(layout.postgres / "password", token(), for_ever=True)
     if wishes.tls:
         _take_certificates(files, layout, *wishes.tls)
     users = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(layout.nats.glob("*.json"))]
@@ -126,12 +132,14 @@ def _env(layout: Layout, wishes: Wishes, *, tls: bool) -> dict[str, str]:
         compose.append("deploy/compose.docker.yaml")
     variables = {
         "COMPOSE_FILE": ":".join(compose),
-        "COMPOSE_PROFILES": "gpu" if wishes.gpu else "cpu",
+        "COMPOSE_PROFILES": ("gpu" if wishes.gpu else "cpu") + (",postgres" if wishes.postgres else ""),
         "VHB_SECRETS": str(layout.secrets.resolve()),
         "VHB_UID": str(uid),
         "VHB_GID": str(gid),
         "VHB_PUBLISH": wishes.publish,
     }
+    if wishes.postgres:
+        variables["VHB_API_DATABASE"] = "postgresql://vhb@postgres/vhb"
     if wishes.docker:
         variables["VHB_DOCKER_GID"] = str(_socket_group())
     if tls:

@@ -58,7 +58,7 @@ async def opened_database(settings: ApiSettings, patience_s: float = 0) -> Async
         UserError: its address is wrong, or it is of a newer version.
         Unavailable: it does not answer.
     """
-    database = Database(settings.database)
+    database = Database(settings.database, settings.database_password_file)
     try:
         await _until_available(lambda: asyncio.to_thread(migrate, database), patience_s)
         yield database

@@ -1,6 +1,7 @@
 """The service's own settings, from environment variables `VHB_API_*`."""
 
 import ipaddress
+import ssl
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,8 @@ class ApiSettings(BaseSettings):
 
     database: str = Field("sqlite:///vhb-api.db", repr=False)
     """`sqlite:///FILE`, by default a file in the working directory; or `postgresql://USER:PASSWORD@HOST/NAME`."""
+    database_password_file: Path | None = None
+    """A file with the password of PostgreSQL, for an address without one."""
     host: str = "127.0.0.1"
     port: int = Field(8477, ge=0, le=65535)
     """0: a free one."""
@@ -58,19 +61,33 @@ class ApiSettings(BaseSettings):
         """Whether it may listen where it is told to.
 
         Raises:
-            UserError: it would speak without TLS beyond this machine, or half of a certificate is missing.
+            UserError: it would speak without TLS beyond this machine, or the certificate is not good.
         """
         if (self.tls_cert is None) != (self.tls_key is None):
             raise UserError("VHB_API_TLS_CERT and VHB_API_TLS_KEY belong together: name both, or none.")
         for name, file in (("CERT", self.tls_cert), ("KEY", self.tls_key)):
             if file is not None and not file.is_file():
                 raise UserError(f"VHB_API_TLS_{name}: there is no file {file}.")
+        if self.tls_cert is not None and self.tls_key is not None:
+            _check_certificate(self.tls_cert, self.tls_key)
         if self.tls_cert is None and not self.trusted_network and not _is_loopback(self.host):
             raise UserError(
                 f"VHB_API_HOST: {self.host} is reached from other machines, and tokens would travel in the clear. Name "
                 "VHB_API_TLS_CERT and VHB_API_TLS_KEY, listen on 127.0.0.1, or set VHB_API_TRUSTED_NETWORK=true where "
                 "something else ends TLS."
             )
+
+
+def _check_certificate(cert: Path, key: Path) -> None:
+    try:
+        # Without a password: else it would be asked for at the terminal, for ever.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+        raise UserError(
+            f"VHB_API_TLS_CERT, VHB_API_TLS_KEY: {cert} and {key} are no certificate with its key ({reason}): PEM "
+            "files are needed, the key without a password."
+        ) from None
 
 
 def _is_loopback(host: str) -> bool:

@@ -19,11 +19,15 @@ _WRITER_LOCK = 0x76686261
 DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
 
-def database_url(text_: str) -> URL:
+def database_url(text_: str, password_file: Path | None = None) -> URL:
     """Reads a database address: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`.
 
+    Args:
+        text_: the address.
+        password_file: holds PostgreSQL's password where the address has none.
+
     Raises:
-        UserError: it is neither.
+        UserError: it is neither; or the file cannot be read.
     """
     try:
         url = make_url(text_)
@@ -35,14 +39,19 @@ def database_url(text_: str) -> URL:
             "VHB_API_DATABASE: expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME, not "
             f"{url.render_as_string(hide_password=True) if url is not None else 'this'}."
         )
+    if password_file is not None and name != "sqlite" and url.password is None:
+        try:
+            url = url.set(password=password_file.read_text(encoding="utf-8").strip())
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"VHB_API_DATABASE_PASSWORD_FILE: {password_file} cannot be read ({error}).") from None
     return url.set(drivername=DRIVERS[name])
 
 
 class Database:
     """One database. SQLite: write-ahead log, so that readers never wait for the writer."""
 
-    def __init__(self, url: str) -> None:
-        self.url = database_url(url)
+    def __init__(self, url: str, password_file: Path | None = None) -> None:
+        self.url = database_url(url, password_file)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         options: dict[str, Any] = {"connect_args": {"timeout": BUSY_S}} if self.is_sqlite else {"pool_pre_ping": True}
         self.engine: Engine = create_engine(self.url, pool_size=8, max_overflow=16, **options)
