@@ -2,8 +2,10 @@
 
 import asyncio
 import math
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import structlog
 
@@ -22,6 +24,8 @@ from vhb_api.projection.stored import StoredJobs
 from vhb_api.querying.asking import Queries
 from vhb_api.rest.application import application
 from vhb_api.rest.context import Context
+from vhb_api.results.results import Results
+from vhb_api.results.summary import Summaries
 from vhb_api.serving import serving
 from vhb_api.settings import ApiSettings
 from vhb_api.submitting.submitter import Submitter
@@ -31,6 +35,7 @@ from vhb_api.webhooks.settings import WebhookSettings
 from vhb_api.webhooks.signing import read_key
 from vhb_api.webhooks.subscriptions import Webhooks
 from vhb_shared.bus.service import Service
+from vhb_shared.bus.states import StateReader
 from vhb_shared.contracts import topology
 from vhb_shared.errors import Unavailable
 from vhb_shared.settings import StoreSettings
@@ -102,8 +107,10 @@ async def setup(service: Service) -> AsyncIterator[None]:
             public = await opened.enter_async_context(open_store(stored))
         key = await asyncio.to_thread(read_key, hooks.key_file, database.file)
         measures = Measures()
+        folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="vhb-api-results-"))
         where = StoreSettings()
         cache = ObjectCache(service.store, where.cache_directory(), where.cache_bytes())
+        results = Results(service.store, cache, Path(folder), StateReader(service.bus), database)
         context = Context(
             settings=settings,
             bus=service.bus,
@@ -131,6 +138,8 @@ async def setup(service: Service) -> AsyncIterator[None]:
                 at_once=settings.queries_at_once,
                 memory_mib=settings.query_memory_mib,
             ),
+            results=results,
+            summaries=Summaries(service.store, results.runs),
         )
         await opened.enter_async_context(serving(application(context), settings))
         jobs = StoredJobs(service.bus, service.store)

@@ -2,20 +2,18 @@
 Blocking; memory does not grow with the number of samples."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from vhb_reporter.measures import Confusion, FieldCount, Spread
+from vhb_shared.computing.fields import count_fields
 
 BINS = 20
 """Of a histogram, over 0 to 1; one more holds what lies above."""
 _PAIRS = 5_000
 """Different (expected, predicted) pairs of one metric; the rest is counted only."""
-_FIELDS = 500
-_BATCH = 8_192
 
 
 def read_spreads(scores: Path) -> dict[str, Spread]:
@@ -82,42 +80,13 @@ def read_confusions(scores: Path) -> dict[str, tuple[Confusion, ...]]:
 
 
 def read_fields(scores: Path) -> dict[str, tuple[FieldCount, ...]]:
-    """Metric label -> how often each field was right, most frequent first, of metrics whose `detail` says so:
-    `{"fields": {name: {"tp": 1, "fp": 0, "fn": 0}}}` or `{"fields": {name: {"right": true}}}`."""
-    if not _has_details(scores):
-        return {}
-    found: dict[str, dict[str, list[int]]] = {}
-    for metric, text in _details(scores, '"fields"'):
-        fields = _object(text).get("fields")
-        counts = found.setdefault(metric, {})
-        for name, said in fields.items() if isinstance(fields, dict) else ():
-            if isinstance(said, dict) and (name in counts or len(counts) < _FIELDS):
-                _add(counts.setdefault(name, [0, 0, 0]), said)
+    """Metric label -> how often each field was right, most frequent first; see `computing.fields`."""
     return {
         metric: tuple(
             sorted((FieldCount(name, *each) for name, each in counts.items()), key=lambda item: (-item.n, item.name))
         )
-        for metric, counts in found.items()
-        if counts
+        for metric, counts in count_fields(scores).items()
     }
-
-
-def _add(counts: list[int], said: dict[str, Any]) -> None:
-    if isinstance(right := said.get("right"), bool):
-        counts[0 if right else 2] += 1
-        return
-    for place, key in enumerate(("tp", "fp", "fn")):
-        number = said.get(key, 0)
-        counts[place] += number if isinstance(number, int) and 0 <= number < 1_000_000 else 0
-
-
-def _details(scores: Path, needle: str) -> Iterator[tuple[str, str]]:
-    """(metric, detail) of the rows whose detail has the needle, a few thousand at a time."""
-    rows = pl.scan_parquet(scores).select("metric", "detail")
-    total = rows.select(pl.len()).collect(engine="streaming").item()
-    for offset in range(0, total, _BATCH):
-        part = rows.slice(offset, _BATCH).filter(pl.col("detail").str.contains(needle, literal=True))
-        yield from part.collect(engine="streaming").iter_rows()
 
 
 def _has_details(scores: Path) -> bool:

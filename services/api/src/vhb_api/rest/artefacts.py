@@ -17,6 +17,7 @@ from vhb_api.rest.context import Context, Ctx, JobId, Viewer
 from vhb_api.rest.problems import Failed, documented
 from vhb_shared.errors import NotFound
 from vhb_shared.store import layout
+from vhb_shared.store.base import ObjectInfo
 from vhb_shared.store.results import JOB_FILES, is_run_result
 
 router = APIRouter(prefix="/jobs/{job_id}/artefacts", tags=["results"], responses=documented())
@@ -38,20 +39,22 @@ class _Part(NamedTuple):
 @router.get("")
 async def list_artefacts(job_id: JobId, context: Ctx, who: Viewer) -> list[answers.Artefact]:
     """Every file of the results."""
+    return [answers.Artefact(name=name, bytes=info.size) async for name, info in listed(context, job_id)]
+
+
+async def listed(context: Context, job_id: str) -> AsyncIterator[tuple[str, ObjectInfo]]:
+    """Every file of a job's results by its name, with the object that it is."""
     names = await _runs(context, job_id)
     prefix = layout.job_prefix(job_id)
-    found = [
-        answers.Artefact(name=name, bytes=info.size)
-        async for info in context.store.list(prefix)
-        if _is_of_job(name := info.key.removeprefix(prefix))
-    ]
+    async for info in context.store.list(prefix):
+        if _is_of_job(name := info.key.removeprefix(prefix)):
+            yield name, info
     for run_name, run_id in names.items():
         below = layout.run_prefix(run_id)
         async for info in context.store.list(below):
             name = info.key.removeprefix(below)
             if is_run_result(name):
-                found.append(answers.Artefact(name=f"runs/{run_name}/{name}", bytes=info.size))
-    return found
+                yield f"runs/{run_name}/{name}", info
 
 
 @router.get(

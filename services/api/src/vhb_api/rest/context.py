@@ -21,6 +21,8 @@ from vhb_api.media.thumbnails import Thumbnails
 from vhb_api.querying.asking import Queries
 from vhb_api.rest.cookies import given_session
 from vhb_api.rest.problems import Failed
+from vhb_api.results.results import Results
+from vhb_api.results.summary import Summaries
 from vhb_api.settings import ApiSettings
 from vhb_api.submitting.submitter import Submitter
 from vhb_api.webhooks.deliveries import Deliveries
@@ -60,6 +62,8 @@ class Context:
     datasets: StoredDatasets
     live_metrics: LiveMetrics
     queries: Queries
+    results: Results
+    summaries: Summaries
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
     clients: Counter[str] = field(default_factory=Counter)
     """Who watches: token -> connections."""
@@ -85,6 +89,8 @@ def context_of(request: Request) -> Context:
 
 Ctx = Annotated[Context, Depends(context_of)]
 JobId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,79}$", description="A job.")]
+RUN_ID = r"^[a-z0-9][a-z0-9_-]{0,99}$"
+RunId = Annotated[str, Path(pattern=RUN_ID, description="A run.")]
 _scheme = HTTPBearer(auto_error=False, description="A token: `vhb api token create`.")
 
 

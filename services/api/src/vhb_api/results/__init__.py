@@ -1,0 +1,1 @@
+"""Stored results, as pages of rows: read from local copies, never whole."""
