@@ -7,8 +7,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from vhb_shared.store import layout
+from vhb_shared.testing.chromium import chromium
 
-from .browser import chromium
 from .test_explorer import GOOD, two_models
 from .test_hostile import HOSTILE
 

@@ -17,8 +17,7 @@ from vhb_shared.contracts.plan import Plan
 from vhb_shared.contracts.results import METRIC_COLUMNS, MetricValue, OutcomeCounts
 from vhb_shared.contracts.state import RunState
 from vhb_shared.store import layout
-
-from .browser import chromium
+from vhb_shared.testing.chromium import chromium
 
 pytestmark = pytest.mark.slow
 

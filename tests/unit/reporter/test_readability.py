@@ -13,8 +13,8 @@ from playwright.async_api import Browser, Page
 
 from vhb_shared.contracts.job import JobSpec, ReportOptions
 from vhb_shared.store import layout
+from vhb_shared.testing.chromium import chromium
 
-from .browser import chromium
 from .showcase import showcase
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
