@@ -87,6 +87,7 @@ async def interface(
         "ADDRESS_FILE": str(folder / "api.address"),
         "ADMIN_TOKEN_FILE": str(folder / "admin.token"),
         "DATA_DIR": str(folder / "data"),
+        "WORK_DIR": str(folder / "files"),
     } | settings
     for name, value in wanted.items():
         monkeypatch.setenv(f"VHB_API_{name}", value)

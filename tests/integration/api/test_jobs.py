@@ -109,11 +109,11 @@ async def test_a_job_names_files_below_the_data_folder_and_no_others(api: Interf
         said = await api.ask("POST", "/jobs", data=text, headers=YAML)
         assert said.status == 422, (more, said)
         assert "not for you" not in said.body.decode()
-        assert any(word in said.body.decode() for word in ("data folder", "holds no answers")), (more, said)
+        assert any(word in said.body.decode() for word in ("folder of the files", "holds no answers")), (more, said)
     for cell in ("../secret.txt", outside, "..\\secret.txt"):
         table = f"dataset;task;framework;model_name;system_prompt;metrics\nletters;;;m;{cell};['CER']\n"
         said = await api.ask("POST", "/jobs", data=table, headers=CSV)
-        assert said.status == 422 and "data folder" in said.json["problems"][0]["message"], (cell, said)
+        assert said.status == 422 and "folder of the files" in said.json["problems"][0]["message"], (cell, said)
 
 
 async def test_without_a_data_folder_no_file_is_named(

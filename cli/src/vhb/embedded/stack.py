@@ -153,6 +153,7 @@ class EmbeddedStack:
             "VHB_API_DATABASE": workdir.api_database,
             "VHB_API_PORT": str(self._api_port or free_port()),
             "VHB_API_DATA_DIR": str(Path.cwd()),
+            "VHB_API_WORK_DIR": str(workdir.api_files),
         }
         return {name: os.environ.get(name, value) for name, value in wanted.items()} | {
             "VHB_API_ADDRESS_FILE": str(workdir.api_address)

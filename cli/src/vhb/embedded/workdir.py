@@ -58,6 +58,11 @@ class Workdir:
         return f"sqlite:///{self.root / 'api' / 'vhb.db'}"
 
     @property
+    def api_files(self) -> Path:
+        """Uploads of the management plane."""
+        return self.root / "api" / "files"
+
+    @property
     def api_address(self) -> Path:
         """Holds the address of the management plane while it listens."""
         return self.root / "api" / "address"

@@ -29,6 +29,8 @@ from vhb_api.results.summary import Summaries
 from vhb_api.serving import serving
 from vhb_api.settings import ApiSettings
 from vhb_api.submitting.submitter import Submitter
+from vhb_api.uploads.bounds import Bounds
+from vhb_api.uploads.staging import Uploads
 from vhb_api.webhooks.deliveries import Deliveries
 from vhb_api.webhooks.dispatcher import Dispatcher
 from vhb_api.webhooks.settings import WebhookSettings
@@ -108,6 +110,8 @@ async def setup(service: Service) -> AsyncIterator[None]:
         key = await asyncio.to_thread(read_key, hooks.key_file, database.file)
         measures = Measures()
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="vhb-api-results-"))
+        uploads = Uploads(settings.work_dir.absolute() / "uploads", Bounds.of(settings))
+        await uploads.sweep()
         where = StoreSettings()
         cache = ObjectCache(service.store, where.cache_directory(), where.cache_bytes())
         results = Results(service.store, cache, Path(folder), StateReader(service.bus), database)
@@ -140,8 +144,11 @@ async def setup(service: Service) -> AsyncIterator[None]:
             ),
             results=results,
             summaries=Summaries(service.store, results.runs),
+            uploads=uploads,
         )
         await opened.enter_async_context(serving(application(context), settings))
+        sweeping = asyncio.create_task(uploads.sweeping(), name="uploads")
+        opened.callback(sweeping.cancel)
         jobs = StoredJobs(service.bus, service.store)
 
         def taken_in(batch: Sequence[Recorded]) -> None:

@@ -33,6 +33,18 @@ class ApiSettings(BaseSettings):
     """A file with a token that is an administrator's."""
     data_dir: Path | None = None
     """Where files that jobs name start; no job reads a file elsewhere. None: jobs name no files."""
+    work_dir: Path = Path("vhb-api-files")
+    """Where uploads lie, and what previews are made of."""
+    upload_file_gib: float = Field(8, gt=0)
+    """Of one file of an upload."""
+    upload_gib: float = Field(20, gt=0)
+    """Of all files of an upload, unpacked."""
+    uploads_gib: float = Field(100, gt=0)
+    """Of all uploads together."""
+    upload_files: int = Field(100_000, ge=1)
+    """Files of an upload."""
+    upload_hours: float = Field(24, gt=0)
+    """An upload that nobody used for so long is removed."""
     sources: Annotated[tuple[str, ...], NoDecode] = ("hf", "s3", "https", "http")
     """Kinds of address that data sets are fetched from, separated by commas; `none`: no data sets are fetched."""
     max_body_mib: float = Field(16, gt=0)

@@ -8,6 +8,7 @@ from vhb_shared.documents.base import Document, Loc, spell
 from vhb_shared.documents.check import check_document
 from vhb_shared.documents.read import read_document
 from vhb_shared.errors import UserError
+from vhb_shared.registry.registry import Registry
 
 SUFFIXES = (".yaml", ".yml", ".json", ".csv")
 
@@ -27,12 +28,13 @@ class LoadedJob:
         return f"{self.document.where(loc)}: {spell(loc)}" if self.document is not None else spell(loc)
 
 
-def load_job(path: Path, folder: Path | None = None) -> LoadedJob:
+def load_job(path: Path, folder: Path | None = None, registry: Registry | None = None) -> LoadedJob:
     """Reads a job file. Blocks.
 
     Args:
         path: the file.
         folder: where its relative paths start; None: beside it.
+        registry: where names are looked up; None: the one that belongs to that folder.
 
     Raises:
         UserError: it is missing, malformed, or not a job; says every mistake with line and column.
@@ -43,9 +45,8 @@ def load_job(path: Path, folder: Path | None = None) -> LoadedJob:
         raise UserError(f"{path} is not a job file by its name: expected one of {', '.join(SUFFIXES)}.")
     if suffix == ".csv" and path.is_file():
         from vhb_shared.datasets.user_config import read_user_config  # polars; other jobs do without
-        from vhb_shared.registry.registry import Registry
 
-        registered = Registry.load(base_dir).models.keys()
+        registered = (registry or Registry.load(base_dir)).models.keys()
         return LoadedJob(read_user_config(path, folder=base_dir, registered=registered), base_dir)
     document = read_document(path, "job file")
     if isinstance(document.data, dict) and not {"models", "tasks", "runs"} & document.data.keys():

@@ -31,6 +31,7 @@ def read_job(
     path: Path,
     *,
     folder: Path | None = None,
+    registry: Registry | None = None,
     limit: int | None = None,
     skip_bad_rows: bool = False,
     no_reuse: bool = False,
@@ -41,18 +42,19 @@ def read_job(
     Args:
         path: the file.
         folder: where its relative paths start; None: beside it.
+        registry: where names are looked up; None: the one that belongs to that folder.
         here: it will run on this machine, so that its variables are those the agent will have.
 
     Raises:
         UserError: it is not a job that could run.
     """
-    loaded = load_job(path, folder)
+    loaded = load_job(path, folder, registry)
     spec = loaded.spec
     if skip_bad_rows:
         spec = spec.model_copy(update={"skip_bad_rows": True})
     if no_reuse:
         spec = spec.model_copy(update={"reuse": False})
-    registry = Registry.load(loaded.base_dir)
+    registry = registry or Registry.load(loaded.base_dir)
     if limit is not None:
         spec = _limited(spec, limit, registry)
     validate_job(spec, registry, where=loaded.where, environ=os.environ if here else None)

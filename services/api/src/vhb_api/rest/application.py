@@ -17,6 +17,7 @@ from vhb_api.rest import (
     datasets,
     export,
     health,
+    job_files,
     jobs,
     leaderboards,
     page,
@@ -27,6 +28,7 @@ from vhb_api.rest import (
     saved_queries,
     session,
     stream,
+    uploads,
     watching,
     webhooks,
 )
@@ -66,6 +68,8 @@ def routes() -> FastAPI:
     api = APIRouter(prefix=PREFIX)
     for router in (
         changes.router,
+        job_files.router,
+        uploads.router,
         jobs.router,
         artefacts.router,
         registries.router,

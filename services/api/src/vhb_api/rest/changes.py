@@ -1,16 +1,16 @@
 """Jobs: handed in, stopped, asked again, scored anew."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Request
 from pydantic import BaseModel, Field
 
 from vhb_api.rest import answers
 from vhb_api.rest.context import Ctx, JobId, Submitting
+from vhb_api.rest.handing_in import BODY, UploadQuery, Wanted, handed_in, own_key
 from vhb_api.rest.jobs import needed
 from vhb_api.rest.problems import Failed, documented
-from vhb_api.submitting.problems import problems_of
-from vhb_api.submitting.submitter import Format, Refused, Wishes
+from vhb_api.submitting.problems import Refused, problems_of
 from vhb_shared.errors import UserError
 from vhb_shared.jobs import control
 from vhb_shared.jobs.runs import meant_runs
@@ -18,33 +18,9 @@ from vhb_shared.jobs.stored import metric_named
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented())
 
-_FORMATS: dict[str, Format] = {
-    "application/yaml": "yaml",
-    "application/x-yaml": "yaml",
-    "text/yaml": "yaml",
-    "application/json": "json",
-    "text/csv": "csv",
-}
 _Key = Annotated[
     str | None, Header(alias="Idempotency-Key", max_length=200, description="The same key hands the job in once.")
 ]
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {kind: {"schema": {"type": "string"}} for kind in ("application/yaml", "text/csv")}
-        | {"application/json": {"schema": {"type": "object"}}},
-        "description": "A job file, or a `user_config.csv`.",
-    }
-}
-
-
-class _Wishes(BaseModel):
-    limit: int | None = Field(None, ge=1, le=1_000_000_000, description="At most this many samples of each task.")
-    skip_bad_rows: bool = Field(False, description="Leave bad rows out instead of refusing the job.")
-    no_reuse: bool = Field(False, description="Ask everything, also what an earlier job has answered.")
-
-
-Wanted = Annotated[_Wishes, Query()]
 
 
 class Retry(BaseModel):
@@ -61,21 +37,24 @@ class Evaluate(BaseModel):
     """Names, with options in brackets where a metric has some."""
 
 
-@router.post("", status_code=201, openapi_extra=_BODY, responses=documented(415))
+@router.post("", status_code=201, openapi_extra=BODY, responses=documented(415))
 async def submit(
-    request: Request, context: Ctx, who: Submitting, wanted: Wanted, key: _Key = None
+    request: Request, context: Ctx, who: Submitting, wanted: Wanted, upload: UploadQuery = None, key: _Key = None
 ) -> answers.SubmittedJob:
     """Hand a job in; answers when its data are stored and its message is published."""
-    wishes = Wishes(**wanted.model_dump())
-    done = await context.submitter.submit(await request.body(), _format(request), wishes, _own(who.token_id, key))
+    async with handed_in(request, context, who, upload) as handed:
+        done = await context.submitter.submit(handed, wanted.wishes(), own_key(who.token_id, key))
     request.state.about = done.job_id
     return answers.SubmittedJob(job_id=done.job_id, name=done.name, runs=done.runs, warnings=done.warnings)
 
 
-@router.post("/validate", openapi_extra=_BODY, responses=documented(415))
-async def validate(request: Request, context: Ctx, who: Submitting, wanted: Wanted) -> answers.CheckedJob:
+@router.post("/validate", openapi_extra=BODY, responses=documented(415))
+async def validate(
+    request: Request, context: Ctx, who: Submitting, wanted: Wanted, upload: UploadQuery = None
+) -> answers.CheckedJob:
     """Check a job as far as its file tells, without its data."""
-    spec = await context.submitter.checked(await request.body(), _format(request), Wishes(**wanted.model_dump()))
+    async with handed_in(request, context, who, upload) as handed:
+        spec = await context.submitter.checked(handed, wanted.wishes())
     runs = meant_runs(spec)
     return answers.CheckedJob(
         name=spec.name,
@@ -115,19 +94,6 @@ async def evaluate(
         metrics = tuple(metric_named(name) for name in asked.metrics)
     except UserError as error:
         raise Refused(problems_of(error, "metrics")) from None
-    done = await context.submitter.evaluate(job_id, metrics, _own(who.token_id, key))
+    done = await context.submitter.evaluate(job_id, metrics, own_key(who.token_id, key))
     request.state.about = done.job_id
     return answers.SubmittedJob(job_id=done.job_id, name=done.name, runs=done.runs, warnings=done.warnings)
-
-
-def _format(request: Request) -> Format:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    found = _FORMATS.get(kind)
-    if found is None:
-        raise Failed(415, f"Say what the job is, as Content-Type: one of {', '.join(_FORMATS)}.")
-    return found
-
-
-def _own(token_id: str, key: str | None) -> str | None:
-    """A key as its sender's: nobody else's is the same."""
-    return f"{token_id}:{key}" if key else None

@@ -25,6 +25,7 @@ from vhb_api.results.results import Results
 from vhb_api.results.summary import Summaries
 from vhb_api.settings import ApiSettings
 from vhb_api.submitting.submitter import Submitter
+from vhb_api.uploads.staging import Uploads
 from vhb_api.webhooks.deliveries import Deliveries
 from vhb_api.webhooks.dispatcher import Dispatcher
 from vhb_api.webhooks.subscriptions import Webhooks
@@ -64,6 +65,7 @@ class Context:
     queries: Queries
     results: Results
     summaries: Summaries
+    uploads: Uploads
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
     clients: Counter[str] = field(default_factory=Counter)
     """Who watches: token -> connections."""

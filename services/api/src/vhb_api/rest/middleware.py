@@ -41,6 +41,8 @@ class Guard:
         self._app = app
         self._context = context
         self._most = int(context.settings.max_body_mib * (1 << 20))
+        # Files of uploads are streamed to disk; their own bounds are looked at meanwhile.
+        self._most_of_file = context.uploads.bounds.file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -64,11 +66,12 @@ class Guard:
 
         scope.setdefault("state", {})
         length = Headers(scope=scope).get("content-length", "0")
-        too_long = length.isdecimal() and int(length) > self._most
-        bounded = _Bounded(receive, self._most)
+        most = self._most_of_file if _is_file(scope) else self._most
+        too_long = length.isdecimal() and int(length) > most
+        bounded = _Bounded(receive, most)
         try:
             if too_long:
-                await answer(Failed(413, _words(self._most)), scope["path"])(scope, receive, sending)
+                await answer(Failed(413, _words(most)), scope["path"])(scope, receive, sending)
             else:
                 await self._app(scope, bounded, sending)
         except Exception:
@@ -85,7 +88,9 @@ class Guard:
 
     async def _write_down(self, scope: Scope, status: int) -> None:
         bearer: Bearer | None = scope["state"].get("bearer")
-        if scope["method"] in _READING or bearer is None or scope["state"].get("only_reads"):
+        state = scope["state"]
+        unwritten = state.get("only_reads") or (status < 400 and state.get("unwritten"))
+        if scope["method"] in _READING or bearer is None or unwritten:
             return
         request = Request(scope)
         row = AuditRow(
@@ -108,6 +113,11 @@ class Guard:
         with self._context.database.writing() as session:
             session.add(row)
             session.flush()
+
+
+def _is_file(scope: Scope) -> bool:
+    method, path = str(scope["method"]), str(scope["path"])
+    return method == "PUT" and path.startswith("/api/v1/uploads/")
 
 
 def _words(most: int) -> str:

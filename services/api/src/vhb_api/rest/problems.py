@@ -9,9 +9,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
-from vhb_api.submitting.problems import Problem
-from vhb_api.submitting.submitter import Busy, Refused
+from vhb_api.submitting.problems import Problem, Refused
+from vhb_api.submitting.submitter import Busy
+from vhb_api.uploads.bounds import TooMuch
 from vhb_shared.bus.denials import Denied
 from vhb_shared.errors import Conflict, NotFound, Unavailable, UserError
 
@@ -78,6 +80,8 @@ def _of(error: Exception) -> Failed:
             return error
         case Refused():
             return Failed(422, str(error), problems=error.problems)
+        case TooMuch():
+            return Failed(413, str(error))
         case Busy():
             return Failed(
                 503,
@@ -98,6 +102,8 @@ def _of(error: Exception) -> Failed:
             return Failed(
                 503, "The bus, the storage or the database does not answer just now.", headers={"Retry-After": "5"}
             )
+        case ClientDisconnect():
+            return Failed(400, "The client went away before it had sent everything.")
         case HTTPException():
             detail = error.detail if isinstance(error.detail, str) else HTTPStatus(error.status_code).phrase
             return Failed(error.status_code, detail, headers=dict(error.headers or {}))
@@ -117,6 +123,9 @@ def install(app: FastAPI) -> None:
     async def handle(request: Request, error: Exception) -> JSONResponse:
         return answer(_of(error), request.url.path)
 
-    kinds = (Failed, Refused, Busy, NotFound, Conflict, UserError, Unavailable, HTTPException, RequestValidationError)
+    kinds = (
+        Failed, Refused, TooMuch, Busy, NotFound, Conflict, UserError, Unavailable, ClientDisconnect, HTTPException,
+        RequestValidationError,
+    )  # fmt: skip
     for kind in (*kinds, Exception):
         app.add_exception_handler(kind, handle)

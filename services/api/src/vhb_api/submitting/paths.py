@@ -40,12 +40,12 @@ def check_paths(loaded: LoadedJob, registry: Registry, folder: Path | None, sour
 def beyond(named: str, folder: Path | None) -> str | None:
     """Why a file may not be named; None where it may."""
     if folder is None:
-        return f"names the file {named!r}, and files cannot be named here: hand the job in with `vhb submit`"
+        return f"names the file {named!r}, and files cannot be named here: upload them, or use `vhb submit`"
     parts = PurePath(named).parts + PurePosixPath(named.replace("\\", "/")).parts
     if PurePath(named).is_absolute() or named.startswith(("~", "/", "\\")) or ".." in parts:
-        return f"names {named!r}: name a file below the service's data folder, by a relative path without `..`"
+        return f"names {named!r}: name a file below the folder of the files, by a relative path without `..`"
     if not (folder / named).resolve().is_relative_to(folder.resolve()):
-        return f"names {named!r}, which leads out of the service's data folder"
+        return f"names {named!r}, which leads out of the folder of the files"
     return None
 
 

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import tempfile
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import Literal
 
 from vhb_api.submitting.paths import beyond, check_paths
-from vhb_api.submitting.problems import Problem, problems_of
+from vhb_api.submitting.problems import Refused, problems_of
 from vhb_shared.bus.client import Bus
 from vhb_shared.contracts.job import JobSpec, MetricSpec
 from vhb_shared.errors import UserError
@@ -31,14 +31,6 @@ _CELLS = ("dataset", "task", "prompt_collection", "system_prompt", "answers")
 """Of a user_config.csv: those by which files are looked for."""
 
 
-class Refused(Exception):  # noqa: N818 - a condition of what was handed in
-    """What was handed in cannot be run as it is."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__(problems[0].message)
-        self.problems = problems
-
-
 class Busy(Exception):  # noqa: N818 - a condition
     """Other jobs' data are being read: come again."""
 
@@ -50,6 +42,18 @@ class Wishes:
     limit: int | None = None
     skip_bad_rows: bool = False
     no_reuse: bool = False
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A job file, and where the files start that it names."""
+
+    content: bytes
+    form: Format
+    name: str | None = None
+    """Of the file; for messages."""
+    folder: Path | None = None
+    """Of an upload; None: the folder of the service."""
 
 
 @dataclass(frozen=True)
@@ -84,31 +88,33 @@ class Submitter:
         self._room = at_once
         self._recent: OrderedDict[str, Submitted] = OrderedDict()
 
-    async def checked(self, content: bytes, form: Format, wishes: Wishes) -> JobSpec:
+    async def checked(self, handed: Handed, wishes: Wishes) -> JobSpec:
         """The job as it is meant, without looking at its data.
 
         Raises:
             Refused: it is not a job that could run.
         """
-        async with self._read(content, form, wishes) as (loaded, _):
+        async with self.read(handed, wishes) as (loaded, _):
             return loaded.spec
 
-    async def submit(self, content: bytes, form: Format, wishes: Wishes, key: str | None) -> Submitted:
+    async def submit(
+        self, handed: Handed, wishes: Wishes, key: str | None, on_progress: Callable[[str], None] = lambda line: None
+    ) -> Submitted:
         """Hands a job in; returns when its message is published.
 
         Args:
-            content: the file.
-            form: what it is.
+            handed: the file.
             wishes: what is asked for beside it.
             key: the same key hands the job in once, however often it is sent.
+            on_progress: called in the event loop with a line, often.
 
         Raises:
             Refused: it is not a job that could run.
             Busy: there is no room for another one just now.
             Unavailable: storage or bus do not answer.
         """
-        async with self._place(), self._read(content, form, wishes) as (loaded, registry):
-            return await self._bundled(loaded, registry, _job_id(loaded.spec.name, key))
+        async with self._place(), self.read(handed, wishes) as (loaded, registry):
+            return await self._bundled(loaded, registry, _job_id(loaded.spec.name, key), on_progress)
 
     async def evaluate(self, job_id: str, metrics: tuple[MetricSpec, ...], key: str | None) -> Submitted:
         """Hands in a job of the same runs with other metrics, on the answers they have.
@@ -141,51 +147,51 @@ class Submitter:
             self._room += 1
 
     @asynccontextmanager
-    async def _read(self, content: bytes, form: Format, wishes: Wishes) -> AsyncIterator[tuple[LoadedJob, Registry]]:
-        file = f"job.{form}" if form != "csv" else "user_config.csv"
+    async def read(self, handed: Handed, wishes: Wishes) -> AsyncIterator[tuple[LoadedJob, Registry]]:
+        """The job, checked as far as its file tells, with the registry that it meets. What is wrong with it inside the
+        block is told with places in the file.
+
+        Raises:
+            Refused: it is not a job that could run.
+        """
+        file = handed.name or (f"job.{handed.form}" if handed.form != "csv" else "user_config.csv")
         with tempfile.TemporaryDirectory(prefix="vhb-job-") as made:
             folder = Path(made)
             try:
-                loaded, registry = await asyncio.to_thread(self._load, folder / file, content, wishes)
+                loaded, registry = await asyncio.to_thread(self._load, folder / file, handed, wishes)
                 yield loaded, registry
             except UserError as error:
-                raise Refused(problems_of(error, file, folder)) from None
+                raise Refused(problems_of(error, file, folder, handed.folder)) from None
 
-    def _load(self, path: Path, content: bytes, wishes: Wishes) -> tuple[LoadedJob, Registry]:
-        path.write_bytes(content)
+    def _load(self, path: Path, handed: Handed, wishes: Wishes) -> tuple[LoadedJob, Registry]:
+        path.write_bytes(handed.content)
+        files = handed.folder or self._folder
         if path.suffix == ".csv":
-            self._check_cells(path)
+            _check_cells(path, files)
         loaded, registry = submission.read_job(
             path,
-            folder=self._folder or path.parent,
+            folder=files or path.parent,
+            # Entries that a user brought could name any file: those of the service are its administrator's.
+            registry=self._registry(),
             limit=wishes.limit,
             skip_bad_rows=wishes.skip_bad_rows,
             no_reuse=wishes.no_reuse,
         )
-        check_paths(loaded, registry, self._folder, self._sources)
+        check_paths(loaded, registry, files, self._sources)
         return loaded, registry
-
-    def _check_cells(self, path: Path) -> None:
-        """Reading such a file reads the files that it names: before that, where they are."""
-        from vhb_shared.datasets.table import read_table
-
-        problems = []
-        for row in read_table(path, columns=_CELLS, required=()):
-            for name in _CELLS:
-                cell = row.cells.get(name, "").strip()
-                place = PurePath(cell.replace("\\", "/"))
-                if place.is_absolute() or ".." in place.parts or cell.startswith("~"):
-                    found = beyond(cell, self._folder or path.parent)
-                    problems.append(f"{path}, line {row.line}, column {name}: {found}")
-        if problems:
-            raise UserError(problems[0], tuple(problems))
 
     def _registry(self) -> Registry:
         return Registry.load(self._folder)
 
-    async def _bundled(self, loaded: LoadedJob, registry: Registry, job_id: str) -> Submitted:
+    async def _bundled(
+        self,
+        loaded: LoadedJob,
+        registry: Registry,
+        job_id: str,
+        on_progress: Callable[[str], None] = lambda line: None,
+    ) -> Submitted:
         try:
-            spec = await submission.self_contained(loaded, registry, self._store, lambda line: None)
+            spec = await submission.self_contained(loaded, registry, self._store, on_progress)
             warnings = await left_out_answers(spec, self._store)
         except UserError as error:
             if loaded.document is None:
@@ -201,6 +207,22 @@ class Submitter:
     def recent(self, job_id: str) -> Submitted | None:
         """A job that was handed in here of late: its scheduler may not have written it down yet."""
         return self._recent.get(job_id)
+
+
+def _check_cells(path: Path, folder: Path | None) -> None:
+    """Reading such a file reads the files that it names: before that, where they are."""
+    from vhb_shared.datasets.table import read_table
+
+    problems = []
+    for row in read_table(path, columns=_CELLS, required=()):
+        for name in _CELLS:
+            cell = row.cells.get(name, "").strip()
+            place = PurePath(cell.replace("\\", "/"))
+            if place.is_absolute() or ".." in place.parts or cell.startswith("~"):
+                found = beyond(cell, folder or path.parent)
+                problems.append(f"{path}, line {row.line}, column {name}: {found}")
+    if problems:
+        raise UserError(problems[0], tuple(problems))
 
 
 def _job_id(name: str, key: str | None) -> str:

@@ -63,20 +63,47 @@ def unpacked(path: Path, source: str, settings: SourceSettings) -> Path:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         folder = settings.sources_directory() / "unpacked" / digest[:32]
         if not folder.is_dir():
-            _unpack(path, folder, _Refusal(source), settings.source_bytes())
-    inside = [entry for entry in os.scandir(folder) if not entry.name.startswith(".") and entry.name != _HIDDEN]
-    return Path(inside[0].path) if len(inside) == 1 and inside[0].is_dir() else folder
+            bound = f"VHB_SOURCE_GIB allows ({settings.source_bytes() / (1 << 30):g}); raise it"
+            unpack(path, folder, Refusal(f'data set "{source}"', bound), settings.source_bytes())
+    inside = visible(folder)
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
 
 
-class _Refusal:
-    def __init__(self, source: str) -> None:
-        self._source = source
+def visible(folder: Path) -> list[Path]:
+    """What lies in a folder, without what systems put there for themselves."""
+    found = (Path(entry.path) for entry in os.scandir(folder))
+    return [path for path in found if not path.name.startswith(".") and path.name != _HIDDEN]
+
+
+class Refusal:
+    """Makes errors about one archive.
+
+    Args:
+        what: it is to the user.
+        bound: ends the sentence "what is packed takes more than".
+    """
+
+    def __init__(self, what: str, bound: str) -> None:
+        self._what = what
+        self.bound = bound
 
     def __call__(self, why: str) -> UserError:
-        return UserError(f'data set "{self._source}": {why}')
+        return UserError(f"{self._what}: {why}")
 
 
-def _unpack(path: Path, folder: Path, refusal: _Refusal, limit: int) -> None:
+def unpack(path: Path, folder: Path, refusal: Refusal, limit: int) -> None:
+    """Unpacks an archive into a folder that is not there yet, whole or not at all. Blocks.
+
+    Args:
+        path: a file for which `is_archive` holds.
+        folder: where to.
+        refusal: makes the errors.
+        limit: bytes that it may take unpacked.
+
+    Raises:
+        UserError: as `unpacked`.
+        OSError: of the disk.
+    """
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
     temporary.mkdir(parents=True)
     left = limit
@@ -90,9 +117,7 @@ def _unpack(path: Path, folder: Path, refusal: _Refusal, limit: int) -> None:
                 while chunk := packed.read(COPY_CHUNK):
                     left -= len(chunk)  # what it says of its sizes may be a lie
                     if left < 0:
-                        raise refusal(
-                            f"what is packed takes more than VHB_SOURCE_GIB allows ({limit / (1 << 30):g}); raise it"
-                        )
+                        raise refusal(f"what is packed takes more than {refusal.bound}")
                     file.write(chunk)
         with suppress(FileExistsError, OSError):
             temporary.rename(folder)
@@ -110,7 +135,7 @@ def _unpack(path: Path, folder: Path, refusal: _Refusal, limit: int) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _members(path: Path, refusal: _Refusal) -> Iterator[Member]:
+def _members(path: Path, refusal: Refusal) -> Iterator[Member]:
     """Name and content of each plain file, in the archive's order."""
     if path.suffix.lower() == ".zip":
         with zipfile.ZipFile(path) as archive:
@@ -138,7 +163,7 @@ def _content(tape: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     return content
 
 
-def _safe(name: str, refusal: _Refusal) -> PurePosixPath:
+def _safe(name: str, refusal: Refusal) -> PurePosixPath:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name or ":" in path.parts[0]:
         raise refusal(f'the archive holds "{name[:200]}", which leaves its folder')

@@ -1,0 +1,1 @@
+"""Files that a user puts here for a job, before it is handed in."""
