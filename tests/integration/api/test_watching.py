@@ -1,6 +1,7 @@
 """Shards, metrics so far, starts of backends, logs: what a page that watches shows, of a run that goes on."""
 
 import asyncio
+import io
 import time
 from collections.abc import Callable
 from typing import Any
@@ -72,6 +73,20 @@ async def test_failures_show_in_the_grid(api: Interface, told: Story) -> None:
     run = await opened(told, api, failed=1, shards=3)
     said = await api.get(f"/runs/{run.run_id}/shards")
     assert said["states"] == "ddf" and said["failed"] == {"2": 1}
+
+
+async def test_failures_say_their_reasons(api: Interface, told: Story) -> None:
+    run = await opened(told, api, failed=1, shards=3)
+    nothing = await api.get(f"/runs/{run.run_id}/failures")
+    assert nothing == {"failed": 1, "looked_at": 0, "reasons": []}
+    said = io.BytesIO()
+    rows = {"id": ["4", "5"], "outcome": ["answered", "failed"], "error": [None, "HTTP 500: <b>" + "x" * 1000]}
+    pl.DataFrame(rows).write_parquet(said)
+    await told.store.put(layout.answers_part(run.run_id, 2, f"{2:012x}{run.round}"), said.getvalue())
+    found = await api.get(f"/runs/{run.run_id}/failures")
+    (reason,) = found["reasons"]
+    assert found["looked_at"] == 1 and reason["example"] == "5" and reason["samples"] == 1
+    assert reason["reason"].startswith("HTTP 500: <b>x") and len(reason["reason"]) == 500
 
 
 async def test_metrics_so_far_with_intervals_come_from_the_parts_that_are_scored(api: Interface, told: Story) -> None:

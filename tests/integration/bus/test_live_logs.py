@@ -51,4 +51,4 @@ async def test_records_about_a_job_are_told_and_counted_where_they_are_too_many(
             await asyncio.sleep(1.5)
             assert sum(len(said.lines) + said.left_out for said in heard) == 2000
             assert max(len(said.lines) for said in heard) <= MOST_LINES
-            assert heard[-1].lines[-1].text == "flood job_id=j4 n=1999"
+            assert heard[-1].lines[-1].text == "flood n=1999"

@@ -5,9 +5,9 @@ import { answered, unanswered } from "@/api/connection";
 export interface StreamMessages {
   /** An event, as in `/jobs/ID/events`. */
   event?: (data: unknown) => void;
-  /** Shards that were completed since, by run. */
-  shards?: (data: { completed: Record<string, number> }) => void;
-  /** The latest word of shards in flight, backends and notices. */
+  /** Shards that were completed since, by run: how many, and which. */
+  shards?: (data: { completed: Record<string, number>; shards: Record<string, number[]> }) => void;
+  /** The latest word of shards in flight, backends, their starts and notices. */
   live?: (data: unknown) => void;
   /** Log lines, where they were asked for. */
   log?: (data: unknown) => void;

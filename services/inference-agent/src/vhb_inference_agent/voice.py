@@ -34,7 +34,7 @@ MOST_CHARACTERS = 24_000
 """Told in a second: a message stays below 64 KB whatever the characters are."""
 KEPT_CHARACTERS = 256 << 10
 """Of the last words that are stored."""
-STORE_EVERY_S = 30.0
+STORE_EVERY_S = 10.0
 """So much of the log a kill -9 of the agent may cost."""
 STORE_PATIENCE_S = 5.0
 SAY_WARMUP_EVERY_S = 5.0
@@ -110,8 +110,9 @@ class EngineVoice:
         self._program = None
 
     def ready(self) -> None:
-        """It answers."""
+        """It answers; how it came to that is stored soon."""
         self._ready = True
+        self._stored_at = float("-inf")
 
     async def listen(self) -> None:
         """Reads and tells what is new."""

@@ -22,7 +22,8 @@ MOST_LINES = 50
 """Of one job between two tellings; the last ones are told, those before them are counted."""
 MOST_CHARACTERS = 24_000
 MOST_JOBS = 200
-_ABOUT = ("event", "timestamp", "level", "service", "logger", "exc_info", "stack_info")
+_ABOUT = ("event", "timestamp", "level", "service", "logger", "exc_info", "stack_info", "job", "job_id")
+"""What is said already."""
 _LEVELS: tuple[str, ...] = get_args(Level)
 
 

@@ -54,9 +54,10 @@ def scored_runs(session: Session, job_id: str, limit: int) -> list[RunRow]:
 
 
 def backends_of(session: Session, job: JobRow, limit: int) -> list[BackendRow]:
-    """Starts of the backends that a job's runs want: those for it, and others since it was handed in."""
+    """Starts of the backends that a job's runs want: those for it, and others that were there meanwhile."""
     wanted = select(RunRow.backend_id).where(RunRow.job_id == job.job_id)
-    during = BackendRow.backend_id.in_(wanted) & (BackendRow.changed_at >= job.created_at)
+    there = BackendRow.state.in_(("starting", "ready")) | (BackendRow.changed_at >= job.created_at)
+    during = BackendRow.backend_id.in_(wanted) & there
     if job.finished_at is not None:
         during &= BackendRow.started_at <= job.finished_at
     query = (

@@ -77,6 +77,12 @@ class Board:
             notices=[word for at, word in job.notices if at > version],
         )
 
+    def completed(self, job_id: str, run_id: str, shard: int) -> None:
+        """A shard is in flight no more."""
+        job = self._jobs.get(job_id)
+        if job is not None:
+            job.things.pop(("shard", run_id, shard), None)
+
     def in_flight(self, job_id: str, run_id: str) -> list[ShardProgress]:
         """The shards of a run that agents are in."""
         job = self._jobs.get(job_id)

@@ -27,6 +27,7 @@ from vhb_api.live.use import UseBoard
 from vhb_api.rest.answers import EventEntry
 from vhb_shared.bus.client import Bus
 from vhb_shared.contracts import subjects, topology
+from vhb_shared.contracts.events import RunShardCompleted
 from vhb_shared.contracts.live import BackendTelemetry, BackendWarmup, LogLines, Notice, ShardProgress
 from vhb_shared.errors import Unavailable
 
@@ -48,6 +49,8 @@ class Happened(NamedTuple):
     job_id: str
     what: str
     run_id: str | None
+    shard: int | None
+    """Which was completed."""
     json: str
 
 
@@ -142,6 +145,8 @@ class Hub:
                 if len(self._ring) == RING:
                     self._ring_from = self._ring[0].seq
                 self._ring.append(one)
+                if one.run_id is not None and one.shard is not None:
+                    self.board.completed(one.job_id, one.run_id, one.shard)
             self.floor = found[-1].seq if len(found) == PAGE else floor
 
     def _read(self, above: int, floor: int, limit: int) -> list[Happened]:
@@ -155,4 +160,5 @@ class Hub:
 
 def _told(row: EventRow) -> Happened:
     entry = EventEntry.model_validate(row)
-    return Happened(row.seq, row.job_id, row.what, row.run_id, entry.model_dump_json())
+    shard = row.data.get("shard") if row.what == RunShardCompleted.what else None
+    return Happened(row.seq, row.job_id, row.what, row.run_id, shard, entry.model_dump_json())

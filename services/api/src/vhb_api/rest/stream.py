@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Annotated
@@ -14,7 +13,6 @@ from starlette.types import Message, Send
 from vhb_api.live.hub import Happened, Hub
 from vhb_api.rest.context import Context, Ctx, Viewer
 from vhb_api.rest.problems import Failed, documented
-from vhb_shared.contracts.events import RunShardCompleted
 from vhb_shared.errors import Unavailable
 
 router = APIRouter(tags=["live"], responses=documented())
@@ -146,18 +144,19 @@ def _events(found: Sequence[Happened], job_id: str | None) -> tuple[str, int]:
     up to which they are said."""
     text: list[str] = []
     size = 0
-    shards: Counter[str] = Counter()
+    shards: dict[str, list[int]] = {}
     place = 0
 
     def sum_up() -> None:
         if shards:
-            text.append(_message("shards", json.dumps({"completed": shards}), place))
+            completed = {run_id: len(numbers) for run_id, numbers in shards.items()}
+            text.append(_message("shards", json.dumps({"completed": completed, "shards": shards}), place))
             shards.clear()
 
     for one in found:
         if job_id is None or one.job_id == job_id:
-            if one.what == RunShardCompleted.what and one.run_id is not None:
-                shards[one.run_id] += 1
+            if one.shard is not None and one.run_id is not None:
+                shards.setdefault(one.run_id, []).append(one.shard)
             else:
                 sum_up()
                 text.append(_message("event", one.json, one.seq))

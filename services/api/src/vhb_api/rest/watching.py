@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse
 
 from vhb_api.db import watching
 from vhb_api.db.tables import BackendRow, JobRow, RunRow
+from vhb_api.live.failures import Failures, failures_of
 from vhb_api.live.metrics import MetricSoFar
 from vhb_api.rest.context import Context, Ctx, JobId, Viewer
 from vhb_api.rest.problems import documented
@@ -126,6 +127,19 @@ async def list_shards(run_id: RunId, context: Ctx, who: Viewer) -> ShardsAnswer:
     )  # fmt: skip
 
 
+@router.get("/runs/{run_id}/failures")
+async def list_failures(run_id: RunId, context: Ctx, who: Viewer) -> Failures:
+    """Reasons why samples failed, out of the answers of the first shards with failures."""
+
+    def ask() -> list[watching.ShardDone]:
+        with context.database.reading() as session:
+            if watching.run(session, run_id) is None:
+                raise NotFound(f"run {run_id}")
+            return watching.shards(session, run_id)
+
+    return await failures_of(context.store, run_id, await asyncio.to_thread(ask))
+
+
 @router.get("/jobs/{job_id}/live-metrics")
 async def live_metrics(job_id: JobId, context: Ctx, who: Viewer) -> list[RunSoFar]:
     """Metrics so far of runs that go on, with their 95% intervals, over the samples that are scored already.
@@ -164,7 +178,7 @@ async def engine_log(
     context: Ctx,
     who: Viewer,
 ) -> PlainTextResponse:
-    """The last 256 KiB that a backend session's engine wrote, without secrets; stored every half minute and at its
+    """The last 256 KiB that a backend session's engine wrote, without secrets; stored every ten seconds and at its
     end."""
     try:
         data = await context.store.get(layout.engine_log(backend_id, replica, session))
