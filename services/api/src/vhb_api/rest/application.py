@@ -29,6 +29,7 @@ from vhb_api.rest import (
     session,
     stream,
     uploads,
+    used_datasets,
     watching,
     webhooks,
 )
@@ -73,6 +74,7 @@ def routes() -> FastAPI:
         jobs.router,
         artefacts.router,
         registries.router,
+        used_datasets.router,
         datasets.router,
         agents.router,
         watching.router,

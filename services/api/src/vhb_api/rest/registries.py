@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query
 from vhb_api.db import queries
 from vhb_api.rest import answers
 from vhb_api.rest.context import Context, Ctx, Viewer
+from vhb_api.rest.definitions import RegistryEntryDetails, details
 from vhb_api.rest.pages import Cursor, Limit, Page, place_of, written
 from vhb_api.rest.problems import Failed, documented
 from vhb_shared.errors import NotFound
@@ -30,11 +31,11 @@ async def list_entries(kind: Kind, context: Ctx, who: Viewer) -> list[answers.Re
 @router.get("/registries/{kind}/{name}")
 async def show_entry(
     kind: Kind, name: Annotated[str, Path(max_length=200)], context: Ctx, who: Viewer
-) -> answers.RegistryEntry:
+) -> RegistryEntryDetails:
     """What one entry says."""
     for entry in await asyncio.to_thread(_entries, kind, context):
         if entry.name == name:
-            return entry
+            return await asyncio.to_thread(details, entry, kind == "metrics")
     raise NotFound(f"entry {name!r} among the {kind}")
 
 
