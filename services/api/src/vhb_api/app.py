@@ -18,6 +18,7 @@ from vhb_api.live.hub import Hub
 from vhb_api.live.metrics import LiveMetrics
 from vhb_api.measures import Measures
 from vhb_api.media.stored import StoredDatasets
+from vhb_api.previewing.kept import Previews
 from vhb_api.projection.projector import Projector
 from vhb_api.projection.recorded import Recorded
 from vhb_api.projection.stored import StoredJobs
@@ -29,6 +30,7 @@ from vhb_api.results.summary import Summaries
 from vhb_api.serving import serving
 from vhb_api.settings import ApiSettings
 from vhb_api.submitting.submitter import Submitter
+from vhb_api.submitting.tracked import Submissions
 from vhb_api.uploads.bounds import Bounds
 from vhb_api.uploads.staging import Uploads
 from vhb_api.webhooks.deliveries import Deliveries
@@ -110,6 +112,12 @@ async def setup(service: Service) -> AsyncIterator[None]:
         key = await asyncio.to_thread(read_key, hooks.key_file, database.file)
         measures = Measures()
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="vhb-api-results-"))
+        submitter = Submitter(
+            service.bus, service.store, settings.data_dir, settings.sources, settings.submissions_at_once
+        )
+        submissions = Submissions(submitter)
+        previews = Previews(settings.work_dir.absolute() / "previews", submitter, service.store)
+        await previews.clear()
         uploads = Uploads(settings.work_dir.absolute() / "uploads", Bounds.of(settings))
         await uploads.sweep()
         where = StoreSettings()
@@ -121,9 +129,7 @@ async def setup(service: Service) -> AsyncIterator[None]:
             store=service.store,
             public_store=public,
             database=database,
-            submitter=Submitter(
-                service.bus, service.store, settings.data_dir, settings.sources, settings.submissions_at_once
-            ),
+            submitter=submitter,
             tokens=tokens,
             sessions=Sessions(database),
             measures=measures,
@@ -145,6 +151,8 @@ async def setup(service: Service) -> AsyncIterator[None]:
             results=results,
             summaries=Summaries(service.store, results.runs),
             uploads=uploads,
+            previews=previews,
+            submissions=submissions,
         )
         await opened.enter_async_context(serving(application(context), settings))
         sweeping = asyncio.create_task(uploads.sweeping(), name="uploads")
@@ -158,6 +166,6 @@ async def setup(service: Service) -> AsyncIterator[None]:
         projector = Projector(service.bus, database, jobs, taken_in)
         await _until_available(projector.ensure_current)
         # The hub ends before the server does, which waits for connections to end.
-        async with context.hub, context.dispatcher, projector.pulling():
+        async with submissions.running(), context.hub, context.dispatcher, projector.pulling():
             context.ready = True
             yield

@@ -61,6 +61,7 @@ async def pin_dataset(
     store: ObjectStore,
     *,
     skip_bad_rows: bool = False,
+    most_rows: int | None = None,
     on_progress: Callable[[int, int | None], None] | None = None,
     on_bytes: OnBytes | None = None,
 ) -> DatasetRef:
@@ -73,6 +74,7 @@ async def pin_dataset(
         base_dir: where relative paths start.
         store: where to.
         skip_bad_rows: leave bad rows out (they keep their numbers) instead of refusing.
+        most_rows: read no more than that: another data set, for whoever wants a look at it.
         on_bytes: called in the event loop while a data set is fetched from elsewhere.
         on_progress: called in the event loop with (done, total): rows read (total unknown, None), then images stored.
 
@@ -83,7 +85,7 @@ async def pin_dataset(
     how = DatasetSource(source=source) if isinstance(source, str) else source
     if how.source.startswith(PINNED):
         return await load_pinned(how.source.removeprefix(PINNED).strip(), store)
-    located = await find(how, base_dir, on_bytes)
+    located = (await find(how, base_dir, on_bytes))._replace(most=most_rows)
     how = located.reader.how
     with tempfile.TemporaryDirectory(prefix="vhb-pin-") as folder:
         found = await scan_located(located, Path(folder), on_progress)

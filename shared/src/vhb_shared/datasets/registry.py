@@ -18,6 +18,8 @@ class Located(NamedTuple):
     reader: DatasetReader
     name: str
     """What to call the data set."""
+    most: int | None = None
+    """Rows that are read; None: all."""
 
     def rows(self) -> Iterator[Sample | BadRow]:
         """All rows of the wanted split. Blocks.
@@ -25,11 +27,13 @@ class Located(NamedTuple):
         Raises:
             UserError: see `DatasetReader.read`; or there is no such split.
         """
-        split, found, there = self.reader.how.split, False, dict[str, None]()
+        split, found, there = self.reader.how.split, 0, dict[str, None]()
         for row in self.reader.read(self.source, self.path):
             if split is None or isinstance(row, BadRow) or self.reader.chooses_split or row.split == split:
-                found = True
+                found += 1
                 yield row
+                if found == self.most:
+                    return
             elif len(there) < _SPLITS_NAMED:
                 there[row.split or "(none)"] = None
         if split is not None and not found:

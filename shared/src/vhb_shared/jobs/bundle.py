@@ -31,6 +31,7 @@ async def bundle_job(
     registry: Registry,
     on_progress: Progress | None = None,
     on_bytes: Progress | None = None,
+    most_rows: int | None = None,
 ) -> JobSpec:
     """The same job, understood by a scheduler that sees nothing but object storage. Doing it twice changes nothing.
 
@@ -44,12 +45,13 @@ async def bundle_job(
         registry: where names are looked up.
         on_progress: called in the event loop while a data set is read and stored.
         on_bytes: the same while one is fetched from elsewhere.
+        most_rows: read no more than that of each data set that is not in storage yet, for a look at it.
 
     Raises:
         UserError: a file that the job names is missing or malformed, or its data are.
         Unavailable: storage does not answer.
     """
-    return await _Bundle(loaded, store, registry, on_progress, on_bytes).job()
+    return await _Bundle(loaded, store, registry, on_progress, on_bytes, most_rows).job()
 
 
 class _Bundle:
@@ -60,6 +62,7 @@ class _Bundle:
         registry: Registry,
         on_progress: Progress | None,
         on_bytes: Progress | None,
+        most_rows: int | None,
     ) -> None:
         self._spec = loaded.spec
         self._base = loaded.base_dir
@@ -67,6 +70,7 @@ class _Bundle:
         self._registry = registry
         self._on_progress = on_progress
         self._on_bytes = on_bytes
+        self._most_rows = most_rows
         self._pinned: dict[str, str] = {}
         self._answers: dict[str, str] = {}
 
@@ -161,6 +165,7 @@ class _Bundle:
                 self._base,
                 self._store,
                 skip_bad_rows=self._spec.skip_bad_rows,
+                most_rows=self._most_rows,
                 on_progress=self._on_progress,
                 on_bytes=self._on_bytes,
             )

@@ -21,6 +21,7 @@ from vhb_api.rest import (
     jobs,
     leaderboards,
     page,
+    previews,
     provenance,
     queries,
     registries,
@@ -28,6 +29,7 @@ from vhb_api.rest import (
     saved_queries,
     session,
     stream,
+    submissions,
     uploads,
     used_datasets,
     watching,
@@ -69,6 +71,8 @@ def routes() -> FastAPI:
     api = APIRouter(prefix=PREFIX)
     for router in (
         changes.router,
+        previews.router,
+        submissions.router,
         job_files.router,
         uploads.router,
         jobs.router,

@@ -1,13 +1,11 @@
 """Jobs: handed in, stopped, asked again, scored anew."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from vhb_api.rest import answers
 from vhb_api.rest.context import Ctx, JobId, Submitting
-from vhb_api.rest.handing_in import BODY, UploadQuery, Wanted, handed_in, own_key
+from vhb_api.rest.handing_in import BODY, IdempotencyKey, UploadQuery, Wanted, handed_in, own_key
 from vhb_api.rest.jobs import needed
 from vhb_api.rest.problems import Failed, documented
 from vhb_api.submitting.problems import Refused, problems_of
@@ -17,10 +15,6 @@ from vhb_shared.jobs.runs import meant_runs
 from vhb_shared.jobs.stored import metric_named
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented())
-
-_Key = Annotated[
-    str | None, Header(alias="Idempotency-Key", max_length=200, description="The same key hands the job in once.")
-]
 
 
 class Retry(BaseModel):
@@ -39,7 +33,12 @@ class Evaluate(BaseModel):
 
 @router.post("", status_code=201, openapi_extra=BODY, responses=documented(415))
 async def submit(
-    request: Request, context: Ctx, who: Submitting, wanted: Wanted, upload: UploadQuery = None, key: _Key = None
+    request: Request,
+    context: Ctx,
+    who: Submitting,
+    wanted: Wanted,
+    upload: UploadQuery = None,
+    key: IdempotencyKey = None,
 ) -> answers.SubmittedJob:
     """Hand a job in; answers when its data are stored and its message is published."""
     async with handed_in(request, context, who, upload) as handed:
@@ -86,7 +85,7 @@ async def retry(job_id: JobId, asked: Retry, context: Ctx, who: Submitting) -> d
 
 @router.post("/{job_id}/evaluate", status_code=201)
 async def evaluate(
-    job_id: JobId, asked: Evaluate, request: Request, context: Ctx, who: Submitting, key: _Key = None
+    job_id: JobId, asked: Evaluate, request: Request, context: Ctx, who: Submitting, key: IdempotencyKey = None
 ) -> answers.SubmittedJob:
     """Score the stored answers of a job with other metrics, as a job of its own; nothing is asked again."""
     await needed(context, job_id)

@@ -18,6 +18,7 @@ from vhb_api.live.metrics import LiveMetrics
 from vhb_api.measures import Measures
 from vhb_api.media.stored import StoredDatasets
 from vhb_api.media.thumbnails import Thumbnails
+from vhb_api.previewing.kept import Previews
 from vhb_api.querying.asking import Queries
 from vhb_api.rest.cookies import given_session
 from vhb_api.rest.problems import Failed
@@ -25,6 +26,7 @@ from vhb_api.results.results import Results
 from vhb_api.results.summary import Summaries
 from vhb_api.settings import ApiSettings
 from vhb_api.submitting.submitter import Submitter
+from vhb_api.submitting.tracked import Submissions
 from vhb_api.uploads.staging import Uploads
 from vhb_api.webhooks.deliveries import Deliveries
 from vhb_api.webhooks.dispatcher import Dispatcher
@@ -66,6 +68,8 @@ class Context:
     results: Results
     summaries: Summaries
     uploads: Uploads
+    previews: Previews
+    submissions: Submissions
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
     clients: Counter[str] = field(default_factory=Counter)
     """Who watches: token -> connections."""

@@ -16,7 +16,7 @@ from vhb_shared.datasets.describe import Description
 router = APIRouter(prefix="/datasets/{digest}", tags=["data sets"], responses=documented())
 
 Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="A data set: what follows `sha256:`.")]
-_Width = Annotated[
+Width = Annotated[
     int | None, Query(ge=16, le=2048, description="A JPEG about so many pixels wide, instead of the image itself.")
 ]
 _Ids = Annotated[list[str], Query(alias="id", max_length=100, description="These samples only.")]
@@ -110,7 +110,7 @@ async def image(
     request: Request,
     context: Ctx,
     who: Viewer,
-    width: _Width = None,
+    width: Width = None,
 ) -> Response:
     """One of its images, for `<img>`. Its content never changes."""
     return await image_response(request, name, width, context.thumbnails, lambda: context.datasets.image(digest, name))

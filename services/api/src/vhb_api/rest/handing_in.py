@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import Query, Request
+from fastapi import Header, Query, Request
 from pydantic import BaseModel, Field
 
 from vhb_api.access.tokens import Bearer
@@ -30,6 +30,9 @@ BODY: dict[str, Any] = {
         "description": "A job file, or a `user_config.csv`; nothing where an upload holds it.",
     }
 }
+IdempotencyKey = Annotated[
+    str | None, Header(alias="Idempotency-Key", max_length=200, description="The same key hands the job in once.")
+]
 UploadQuery = Annotated[
     str | None,
     Query(pattern=r"^[0-9a-f]{32}$", description="An upload that files are read from; without a body, its job file."),

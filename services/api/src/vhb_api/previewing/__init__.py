@@ -1,0 +1,1 @@
+"""What a job would send, before it is handed in."""
