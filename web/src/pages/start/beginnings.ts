@@ -1,0 +1,54 @@
+import { useEffect, useRef, useState } from "react";
+import { useSearchParams } from "react-router";
+import { ask } from "@/api/client";
+import { written } from "./document";
+import type { Draft } from "./draft";
+
+/** What the address asks to begin with: an old job (`?clone=ID`), or entries of registries (`?model=NAME&task=NAME`). */
+export function useBeginnings(draft: Draft): { error: unknown } {
+  const [params, setParams] = useSearchParams();
+  const [error, setError] = useState<unknown>(null);
+  const latest = useRef(draft);
+  latest.current = draft;
+  const clone = params.get("clone");
+  const named = (["model", "task", "dataset"] as const).map((name) => params.getAll(name).join("\n"));
+  const [models, tasks, datasets] = named;
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: an address is taken up once, then taken away
+  useEffect(() => {
+    const gone = () =>
+      setParams(
+        (before) => {
+          const after = new URLSearchParams(before);
+          for (const name of ["clone", "model", "task", "dataset"]) after.delete(name);
+          return after;
+        },
+        { replace: true },
+      );
+    if (clone) {
+      ask(`/api/v1/jobs/${encodeURIComponent(clone)}/job-file`)
+        .then(async (said) => {
+          latest.current.setText(await said.text());
+          gone();
+        })
+        .catch(setError);
+    } else if (models || tasks || datasets) {
+      latest.current.setText(begun(models ?? "", tasks ?? "", datasets ?? ""));
+      gone();
+    }
+  }, [clone, models, tasks, datasets]);
+  return { error };
+}
+
+function begun(models: string, tasks: string, datasets: string): string {
+  const lines = (text: string) => text.split("\n").filter(Boolean);
+  let text = written("", ["name"], "mine");
+  text = written(text, ["models"], lines(models));
+  const own = lines(datasets).map((dataset) => ({
+    name: "read-page",
+    dataset,
+    prompt: "Read all the text in the image.",
+    metrics: ["cer"],
+  }));
+  return written(text, ["tasks"], [...lines(tasks), ...own]);
+}
