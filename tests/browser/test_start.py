@@ -26,7 +26,7 @@ async def started(page: Page) -> str:
 
 async def completed(visitors: Visitors, job_id: str) -> None:
     async with asyncio.timeout(60):
-        while (await visitors.stack.ask("GET", f"/jobs/{job_id}"))["status"] != "completed":
+        while (await visitors.stack.ask("GET", f"/jobs/{job_id}"))["status"] != "completed":  # noqa: ASYNC110 - over REST
             await asyncio.sleep(0.2)
 
 

@@ -1,6 +1,7 @@
 """`vhb up`: the embedded stack, kept running."""
 
 import asyncio
+import math
 import signal
 import sys
 from pathlib import Path
@@ -86,13 +87,12 @@ async def _say_interface(workdir: "Workdir", say: "Callable[[str], None]", brows
     from vhb_api.app import opened_database
     from vhb_shared.errors import VhbError
 
-    try:
-        async with asyncio.timeout(LISTENS_S):
-            while not workdir.api_address.exists():  # noqa: ASYNC110 - another process writes it
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        say(f"The REST interface does not listen yet; its log: {workdir.logs / 'api.log'}")
-        return
+    told = asyncio.get_running_loop().time() + LISTENS_S
+    while not workdir.api_address.exists():
+        await asyncio.sleep(0.1)  # another process writes it
+        if asyncio.get_running_loop().time() > told:
+            say(f"The REST interface does not listen yet; its log: {workdir.logs / 'api.log'}")
+            told = math.inf
     address = workdir.api_address.read_text()
     say(f"REST interface: {address}/api/v1 (docs/api.md)")
     try:
