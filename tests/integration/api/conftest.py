@@ -3,15 +3,18 @@
 import sys
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import text
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from interface import Interface, interface
+from receiver import Receiver, receiver
 from story import Story, story
 
 from vhb_api.db.database import Database
@@ -60,3 +63,31 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 async def api(told: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Interface]:
     async with interface(told, tmp_path, monkeypatch) as started:
         yield started
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def hooks(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Interface]:
+    """One service for all tests here; each tells jobs of its own."""
+    folder = tmp_path_factory.mktemp("hooks")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("vhb_api.webhooks.dispatcher.POLL_S", 0.2)
+        async with (
+            story(folder) as told,
+            interface(told, folder, patched, WEBHOOKS_PRIVATE="127.0.0.0/8", WEBHOOKS_TIMEOUT_S="2") as started,
+        ):
+            yield started
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def there(hooks: Interface) -> AsyncIterator[Receiver]:
+    async with receiver() as listening:
+        yield listening
+    for webhook in await hooks.get("/webhooks"):
+        await hooks.ask("DELETE", f"/webhooks/{webhook['webhook_id']}")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def job(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """Ids of this test's jobs."""
+    number = zlib.crc32(request.node.name.encode())
+    return lambda name: f"{name}-{number:x}"
