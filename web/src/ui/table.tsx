@@ -69,6 +69,8 @@ export function Table<T>({
     },
   });
   const template = columns.map((column) => column.width ?? "minmax(7rem, 1fr)").join(" ");
+  // Head and rows are grids of their own: they agree because no track depends on what is in it.
+  const minWidth = `calc(${columns.map(leastWidth).join(" + ")})`;
   const shown = virtual
     ? virtualizer.getVirtualItems().map((item) => ({ index: item.index, start: item.start }))
     : rows.map((_row, index) => ({ index, start: 0 }));
@@ -84,11 +86,11 @@ export function Table<T>({
       className="relative overflow-auto"
       style={{ maxHeight: virtual ? height : undefined }}
     >
-      <div className="min-w-max" role="rowgroup">
+      <div role="rowgroup" className="sticky top-0 z-10" style={{ minWidth }}>
         <div
           role="row"
           aria-rowindex={1}
-          className="sticky top-0 z-10 grid border-b border-line bg-raised text-xs font-semibold"
+          className="grid border-b border-line bg-raised text-xs font-semibold"
           style={{ gridTemplateColumns: template }}
         >
           {columns.map((column) => (
@@ -98,8 +100,8 @@ export function Table<T>({
       </div>
       <div
         role="rowgroup"
-        className="relative min-w-max"
-        style={{ height: virtual ? virtualizer.getTotalSize() : undefined }}
+        className="relative"
+        style={{ minWidth, height: virtual ? virtualizer.getTotalSize() : undefined }}
       >
         {shown.map(({ index, start }) => {
           const row = rows[index];
@@ -128,7 +130,7 @@ export function Table<T>({
                 <div
                   key={column.key}
                   role="cell"
-                  className={classes("min-w-0 self-center px-3 py-2.5", column.numeric && "text-right tabular-nums")}
+                  className={classes("min-w-0 self-center px-3 py-2.5 wrap-anywhere", column.numeric && "text-right tabular-nums")}
                 >
                   {column.cell(row)}
                 </div>
@@ -140,6 +142,11 @@ export function Table<T>({
       {rows.length === 0 && <p className="p-6 text-center text-muted">{t("table.none")}</p>}
     </div>
   );
+}
+
+/** The least that a column's track may be. */
+function leastWidth<T>({ width = "7rem" }: Column<T>): string {
+  return /^minmax\(([^,]+),/.exec(width)?.[1] ?? (/^[\d.]+(rem|px|em)$/.test(width) ? width : "7rem");
 }
 
 function HeaderCell<T>({
