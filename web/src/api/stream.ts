@@ -18,6 +18,8 @@ export interface StreamMessages {
 }
 
 const AGAIN_MS = 1500;
+/** A browser keeps six connections to a service at most: windows that nobody sees give theirs back. */
+const HIDDEN_MS = 30_000;
 
 /**
  * Follows `/api/v1/stream` as long as the component is shown, and goes on after the last event that was seen when the
@@ -33,6 +35,7 @@ export function useStream(query: Record<string, string> | null, messages: Stream
     if (wanted === null) return;
     let source: EventSource | null = null;
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let hidden: ReturnType<typeof setTimeout> | undefined;
     let seen: string | null = null;
     let opened = false;
 
@@ -61,10 +64,24 @@ export function useStream(query: Record<string, string> | null, messages: Stream
       }
     }
 
-    open();
-    return () => {
+    function close() {
       source?.close();
+      source = null;
       clearTimeout(timer);
+    }
+
+    function onVisibility() {
+      clearTimeout(hidden);
+      if (document.visibilityState === "hidden") hidden = setTimeout(close, HIDDEN_MS);
+      else if (source === null) open();
+    }
+
+    open();
+    document.addEventListener("visibilitychange", onVisibility);
+    return () => {
+      document.removeEventListener("visibilitychange", onVisibility);
+      clearTimeout(hidden);
+      close();
     };
   }, [wanted]);
 }

@@ -77,7 +77,7 @@ function Statuses() {
             aria-pressed={chosen.includes(name)}
             onClick={() => toggle(name)}
             className={classes(
-              "rounded-full border px-3 py-1.5",
+              "rounded-full border px-3 py-2",
               chosen.includes(name)
                 ? "border-accent bg-accent text-accent-ink"
                 : "border-line text-muted hover:bg-raised hover:text-ink",

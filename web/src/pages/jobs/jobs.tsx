@@ -152,7 +152,7 @@ function useColumns(): Column<Job>[] {
       {
         key: "created",
         header: t("column.created"),
-        width: "11rem",
+        width: "13rem",
         cell: (job) => <span title={format.ago(job.created_at)}>{format.moment(job.created_at)}</span>,
       },
       {

@@ -30,7 +30,9 @@ export function Stages({
     { name: "reporting", done: past("reporting") },
   ];
   const over = isOver(job);
-  const at = steps.findIndex(({ done }) => done < runs.length || runs.length === 0);
+  // Runs may not be known yet; that they are planned is.
+  const open = steps.findIndex(({ done }) => done < runs.length || runs.length === 0);
+  const at = open === 0 && job.status !== "waiting" ? 1 : open;
   const rates = [...progress.values()].flatMap(({ rate }) => (rate ? [rate] : []));
   const rate = rates.reduce((sum, one) => sum + one, 0);
   const counts = { ...job.counts };
