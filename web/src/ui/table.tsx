@@ -130,7 +130,10 @@ export function Table<T>({
                 <div
                   key={column.key}
                   role="cell"
-                  className={classes("min-w-0 self-center px-3 py-2.5 wrap-anywhere", column.numeric && "text-right tabular-nums")}
+                  className={classes(
+                    "min-w-0 self-center px-3 py-2.5 wrap-anywhere",
+                    column.numeric && "text-right tabular-nums",
+                  )}
                 >
                   {column.cell(row)}
                 </div>
