@@ -13,6 +13,7 @@ export function formats(language: string) {
   const short = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 });
   const part = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 });
   const moment = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+  const date = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
   const clock = new Intl.DateTimeFormat(language, { timeStyle: "medium" });
   const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   const unit = (value: number, of: string, display: "short" | "narrow" = "short") =>
@@ -34,6 +35,8 @@ export function formats(language: string) {
     percent: (value: number) => part.format(value),
     /** A day and a time. */
     moment: (value: string | number | Date) => moment.format(new Date(value)),
+    /** A day. */
+    day: (value: string | number | Date) => date.format(new Date(value)),
     /** A time of day with seconds. */
     clock: (value: string | number | Date) => clock.format(new Date(value)),
     /** 1.2 GB from bytes. */

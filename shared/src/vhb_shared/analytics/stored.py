@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any, TypeVar
 
 from vhb_shared.analytics.facts import PlannedJob, PlannedRun, Summary, figures, planned_job, summary
@@ -70,8 +71,12 @@ async def laid_out(
     """
     source = store if isinstance(store, Source) else Source(store)
     brought = offered or Offered()
-    with TemporaryDirectory(prefix="vhb-query-", dir=brought.scratch, ignore_cleanup_errors=True) as scratch:
-        yield await _Layer(source, Path(scratch), brought).lay(tables, jobs)
+    folder = Path(await asyncio.to_thread(mkdtemp, prefix="vhb-query-", dir=brought.scratch))
+    try:
+        yield await _Layer(source, folder, brought).lay(tables, jobs)
+    finally:
+        # Thousands of links take a while to go.
+        await asyncio.to_thread(rmtree, folder, ignore_errors=True)
 
 
 def mentioned(sql: str, tables: Collection[str] = TABLES) -> tuple[str, ...]:

@@ -169,6 +169,10 @@ async def test_trade_offs(store: DirectoryStore) -> None:
         )
         for row in rows
     ] == [("old", "bad", 50.0, 5.0, True), ("new", "good", 150.0, 5.0, False), ("old", "good", 200.0, 5.0, True)]
+    assert {row["cost_per_1000_answers"] for row in rows} == {None}
+    priced = await saved(store, "trade-offs", token_price="1.5", answer_price="6")
+    # 100 tokens asked and 5 answered for each.
+    assert {round(row["cost_per_1000_answers"], 9) for row in priced} == {0.18}
 
 
 async def test_agreement_is_between_the_latest_runs(store: DirectoryStore) -> None:
