@@ -27,15 +27,19 @@ async def test_an_entry_is_found_read_copied_and_used(visitors: Visitors) -> Non
     assert await page.get_by_role("link", name="Use in a new job").get_attribute("href") == "/start?model=rapidocr"
     await accessible(page)
     await nothing_forbidden(page)
+    await page.get_by_role("link", name="Use in a new job").click()
+    await expect(page.get_by_text("rapidocr", exact=True).or_(page.locator("[value=rapidocr]")).first).to_be_visible()
+    page = await visitors.come("/start?metric=anls&view=text")
+    await expect(page.get_by_text("- anls")).to_be_visible()
 
 
 async def test_a_metric_says_what_it_measures_and_what_can_be_chosen(visitors: Visitors) -> None:
     page = await visitors.come("/registries/metrics", language="ru", dark=True)
-    await page.get_by_role("link", name="judge", exact=True).click()
+    await page.get_by_role("link", name="chrf", exact=True).click()
     # The first metric of a package takes seconds to be imported.
-    await expect(page.get_by_text("score of judge models on a rubric")).to_be_visible(timeout=30_000)
+    await expect(page.get_by_text("chrF2 of the group as a corpus")).to_be_visible(timeout=30_000)
     options = page.get_by_role("table", name="Параметры")
-    await expect(options.get_by_role("row").filter(has_text="highest")).to_contain_text("5")
+    await expect(options.get_by_role("row").filter(has_text="word_order")).to_contain_text("0")
     await accessible(page)
     page = await visitors.come("/registries/metrics/nothing", viewport=PHONE)
     await expect(page.get_by_role("alert")).to_contain_text("There is no entry 'nothing'")

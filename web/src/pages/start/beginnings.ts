@@ -11,8 +11,8 @@ export function useBeginnings(draft: Draft): { error: unknown } {
   const latest = useRef(draft);
   latest.current = draft;
   const clone = params.get("clone");
-  const named = (["model", "task", "dataset"] as const).map((name) => params.getAll(name).join("\n"));
-  const [models, tasks, datasets] = named;
+  const named = (["model", "task", "dataset", "metric"] as const).map((name) => params.getAll(name).join("\n"));
+  const [models, tasks, datasets, metrics] = named;
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: an address is taken up once, then taken away
   useEffect(() => {
@@ -20,7 +20,7 @@ export function useBeginnings(draft: Draft): { error: unknown } {
       setParams(
         (before) => {
           const after = new URLSearchParams(before);
-          for (const name of ["clone", "model", "task", "dataset"]) after.delete(name);
+          for (const name of ["clone", "model", "task", "dataset", "metric"]) after.delete(name);
           return after;
         },
         { replace: true },
@@ -32,23 +32,25 @@ export function useBeginnings(draft: Draft): { error: unknown } {
           gone();
         })
         .catch(setError);
-    } else if (models || tasks || datasets) {
-      latest.current.setText(begun(models ?? "", tasks ?? "", datasets ?? ""));
+    } else if (models || tasks || datasets || metrics) {
+      latest.current.setText(begun(models ?? "", tasks ?? "", datasets ?? "", metrics ?? ""));
       gone();
     }
-  }, [clone, models, tasks, datasets]);
+  }, [clone, models, tasks, datasets, metrics]);
   return { error };
 }
 
-function begun(models: string, tasks: string, datasets: string): string {
+function begun(models: string, tasks: string, datasets: string, metrics: string): string {
   const lines = (text: string) => text.split("\n").filter(Boolean);
   let text = written("", ["name"], "mine");
   text = written(text, ["models"], lines(models));
-  const own = lines(datasets).map((dataset) => ({
+  // A metric alone is a task whose data are still to be chosen.
+  const data = datasets || !metrics ? lines(datasets) : [null];
+  const own = data.map((dataset) => ({
     name: "read-page",
-    dataset,
+    ...(dataset === null ? {} : { dataset }),
     prompt: "Read all the text in the image.",
-    metrics: ["cer"],
+    metrics: metrics ? lines(metrics) : ["cer"],
   }));
   return written(text, ["tasks"], [...lines(tasks), ...own]);
 }
