@@ -11,10 +11,9 @@ from interface import Interface
 from story import Story
 from test_stream import watching
 
-from vhb_evaluator.handlers import _about
 from vhb_evaluator.metrics.registry import bind_all
+from vhb_evaluator.parts import as_part
 from vhb_evaluator.scoring import score_bound
-from vhb_evaluator.tables import as_parquet
 from vhb_shared.contracts import events
 from vhb_shared.contracts.job import MetricSpec
 from vhb_shared.contracts.live import BackendTelemetry, BackendWarmup, LogLine, LogLines, ShardProgress
@@ -36,7 +35,7 @@ async def score(told: Story, run: RunState, shard: int, answers: list[str | None
     metrics = bind_all((MetricSpec(name="cer"), MetricSpec(name="bleu")))
     scores = score_bound(pl.DataFrame(rows), pl.DataFrame(said, infer_schema_length=None), metrics)
     key = layout.scores_part(run.run_id, shard, f"{shard:012x}{run.round}")
-    await told.store.put(key, as_parquet(scores, _about(metrics)))
+    await told.store.put(key, as_part(scores, metrics))
 
 
 async def opened(told: Story, api: Interface, *, failed: int = 0, shards: int = 2) -> RunState:

@@ -1,7 +1,6 @@
 """What the evaluator does with a message. Idempotent: everything is written under deterministic keys."""
 
 import asyncio
-import json
 import tempfile
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -21,17 +20,16 @@ from vhb_evaluator.judgements import StoredJudgements
 from vhb_evaluator.local_files import LocalFiles
 from vhb_evaluator.metrics.context import MetricContext
 from vhb_evaluator.metrics.declared import declared
-from vhb_evaluator.metrics.registry import BoundMetric, bind_all, higher_is_better
+from vhb_evaluator.metrics.registry import BoundMetric, bind_all
+from vhb_evaluator.parts import as_part
 from vhb_evaluator.reuse import note_answers
 from vhb_evaluator.sample_images import SampleImages
 from vhb_evaluator.scoring import score, score_bound
 from vhb_evaluator.stored_answers import InferenceEnded, StoredAnswers
-from vhb_evaluator.tables import as_parquet
 from vhb_evaluator.threads import threaded
 from vhb_shared.contracts.events import RunEvaluationCompleted, RunQuestionsAsked, RunShardCompleted
 from vhb_shared.contracts.job import MetricSpec
 from vhb_shared.contracts.plan import RunSpec
-from vhb_shared.contracts.results import KNOWN_METRICS, KnownMetric
 from vhb_shared.contracts.state import JobState, RunState
 from vhb_shared.errors import NotFound
 from vhb_shared.reuse.count import count_reused
@@ -155,7 +153,7 @@ class EvaluatorHandlers:
             if run.answers_key is None:
                 state = await self._load_run_state(run.run_id)
                 await note_answers(run, {**state.keep, **state.committed}, self._answers.optional, self._store)
-            await self._answers.go_through(run, event, evaluation, scored=bool(metrics))
+            await self._answers.go_through(run, event, evaluation, metrics=metrics)
             telemetry = await self._telemetry(run, Path(scratch.name))
             files, headline = await threaded(evaluation.finish, telemetry)
             reused = await threaded(count_reused, pl.scan_parquet(files["answers.parquet"]))
@@ -227,13 +225,4 @@ def _read_run(
 def _score_part(run: RunSpec, metrics: tuple[BoundMetric, ...], samples: Path, part: Path, shard: int) -> bytes:
     wanted = read_samples(samples, run, *run.shard_range(shard))
     answers = from_part(wanted, read_part(part), Missing("failed", "no answer was stored"))
-    return as_parquet(score_bound(wanted, answers, metrics), _about(metrics))
-
-
-def _about(metrics: tuple[BoundMetric, ...]) -> dict[str, str]:
-    """What whoever sums scores up before the run ends has to know of the metrics."""
-    known = [
-        KnownMetric(metric=each.label, composite=each.metric.composite, higher_is_better=higher_is_better(each.label))
-        for each in metrics
-    ]
-    return {KNOWN_METRICS: json.dumps([each.model_dump() for each in known])}
+    return as_part(score_bound(wanted, answers, metrics), metrics)

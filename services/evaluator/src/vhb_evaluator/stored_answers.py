@@ -12,7 +12,8 @@ from vhb_evaluator.collection import ImportedAnswers, Missing
 from vhb_evaluator.errors import EvaluationFailed
 from vhb_evaluator.evaluation import StoredShard
 from vhb_evaluator.local_files import LocalFiles
-from vhb_evaluator.tables import as_parquet
+from vhb_evaluator.metrics.registry import BoundMetric
+from vhb_evaluator.parts import as_part
 from vhb_evaluator.threads import threaded
 from vhb_shared.contracts.events import RunInferenceCompleted, RunInferenceFailed
 from vhb_shared.contracts.plan import RunSpec
@@ -82,7 +83,13 @@ class StoredAnswers:
             return None
 
     async def go_through(
-        self, run: RunSpec, event: InferenceEnded, taker: TakesAnswers, *, scored: bool = False, told: bool = True
+        self,
+        run: RunSpec,
+        event: InferenceEnded,
+        taker: TakesAnswers,
+        *,
+        metrics: Sequence[BoundMetric] = (),
+        told: bool = True,
     ) -> None:
         """Gives all answers of a run to `taker`, in the order of its samples.
 
@@ -90,7 +97,7 @@ class StoredAnswers:
             run: whose.
             event: what says that they are complete.
             taker: who wants them.
-            scored: whether stored scores are wanted too, and those computed are stored.
+            metrics: whose stored scores are wanted too, and stored where they have to be computed.
             told: whether answers that belong to no sample are mentioned in the log.
 
         Raises:
@@ -100,7 +107,7 @@ class StoredAnswers:
         if run.answers_key is not None:
             await self._take_imported(run, run.answers_key, taker, told=told)
         else:
-            await self._take_shards(run, event, taker, scored=scored)
+            await self._take_shards(run, event, taker, metrics)
 
     async def _take_imported(self, run: RunSpec, key: str, taker: TakesAnswers, *, told: bool) -> None:
         imported = ImportedAnswers(await self.input(key))
@@ -111,7 +118,9 @@ class StoredAnswers:
         if ignored:
             log.warning("imported answers of other samples were left out", run_id=run.run_id, rows=ignored)
 
-    async def _take_shards(self, run: RunSpec, event: InferenceEnded, taker: TakesAnswers, *, scored: bool) -> None:
+    async def _take_shards(
+        self, run: RunSpec, event: InferenceEnded, taker: TakesAnswers, metrics: Sequence[BoundMetric]
+    ) -> None:
         state = await self._load_run_state(run.run_id)
         run_id = run.run_id
         # A retry that was given up leaves what the round before it had answered.
@@ -121,11 +130,11 @@ class StoredAnswers:
             shards = range(first, min(first + step, run.shards))
             parts, scores = await asyncio.gather(
                 asyncio.gather(*(self._part(run_id, shard, tokens.get(shard)) for shard in shards)),
-                asyncio.gather(*(self._scores(run_id, shard, tokens.get(shard), scored) for shard in shards)),
+                asyncio.gather(*(self._scores(run_id, shard, tokens.get(shard), bool(metrics)) for shard in shards)),
             )
             reasons = [_missing(state, event, shard) for shard in shards]
             work = [StoredShard(*each) for each in zip(shards, parts, scores, reasons, strict=True)]
-            computed = await threaded(_add_shards, taker, work)
+            computed = await threaded(_add_shards, taker, work, metrics)
             await asyncio.gather(
                 *(
                     self._store.put(layout.scores_part(run.run_id, shard, tokens[shard]), data)
@@ -150,6 +159,8 @@ def _missing(state: RunState, event: InferenceEnded, shard: int) -> Missing:
     return Missing("failed", failure.message if failure is not None else "no answer was stored")
 
 
-def _add_shards(taker: TakesAnswers, work: list[StoredShard]) -> list[tuple[int, bytes]]:
+def _add_shards(
+    taker: TakesAnswers, work: list[StoredShard], metrics: Sequence[BoundMetric]
+) -> list[tuple[int, bytes]]:
     """Takes in shards; returns the scores that had to be computed, as parquet."""
-    return [(shard, as_parquet(table)) for shard, table in taker.add_shards(work)]
+    return [(shard, as_part(table, metrics)) for shard, table in taker.add_shards(work)]

@@ -42,7 +42,7 @@ export function Actions({
           {t("actions.report")}
         </DownloadLink>
       )}
-      {may && <ButtonLink to={`/start?from=${encodeURIComponent(job.job_id)}`}>{t("actions.clone")}</ButtonLink>}
+      {may && <ButtonLink to={`/start?clone=${encodeURIComponent(job.job_id)}`}>{t("actions.clone")}</ButtonLink>}
       {may && !over && (
         <Button kind="danger" onClick={() => setAsking("cancel")}>
           {t("actions.cancel")}
