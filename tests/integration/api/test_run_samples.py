@@ -111,7 +111,7 @@ async def test_one_sample_is_whole_and_bounded(answered: Interface) -> None:
     part = await answered.get("/runs/done-0/samples/5/text?of=answer&offset=4999990&length=100")
     assert part == {"text": "x" * 10, "length": 5_000_000, "offset": 4_999_990}
     box = (await answered.get("/runs/done-0/samples/0"))["boxes"]
-    assert box == [{"of": "answer", "metric": "cer", "corners": [1.0, 2.0, 8.0, 9.0]}]
+    assert box == [{"of": "answer", "metric": "cer", "left": 1.0, "top": 2.0, "right": 8.0, "bottom": 9.0}]
     hostile = await answered.get("/runs/done-0/samples/4")
     assert hostile["answer"]["text"]["text"] == ANSWERS[4]
     failed = await answered.get("/runs/done-0/samples/3")

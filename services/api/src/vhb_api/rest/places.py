@@ -29,8 +29,10 @@ class BoxShown(BaseModel):
     of: Literal["data", "answer"]
     """Who says it is there."""
     metric: str | None
-    corners: tuple[float, float, float, float]
-    """Left, top, right, bottom."""
+    left: float
+    top: float
+    right: float
+    bottom: float
 
 
 def boxes(spec: RunSpec, row: ShownRow) -> list[BoxShown]:
@@ -38,8 +40,8 @@ def boxes(spec: RunSpec, row: ShownRow) -> list[BoxShown]:
     found = []
     numbers = [float(each) for each in _NUMBERS.findall((row.answer_bbox or "")[:_LONGEST])]
     if len(numbers) == 4:
-        corners = _corners(numbers, spec.dataset.box_format or "xyxy")
-        found.append(BoxShown(of="data", metric=None, corners=corners))
+        a, b, c, d = _corners(numbers, spec.dataset.box_format or "xyxy")
+        found.append(BoxShown(of="data", metric=None, left=a, top=b, right=c, bottom=d))
     for score in row.scores:
         try:
             said = json.loads(score["detail"] or "null")
@@ -48,7 +50,7 @@ def boxes(spec: RunSpec, row: ShownRow) -> list[BoxShown]:
         box = said.get("box") if isinstance(said, dict) else None
         if isinstance(box, list) and len(box) == 4 and all(type(each) in (int, float) for each in box):
             a, b, c, d = map(float, box)
-            found.append(BoxShown(of="answer", metric=score["metric"], corners=(a, b, c, d)))
+            found.append(BoxShown(of="answer", metric=score["metric"], left=a, top=b, right=c, bottom=d))
     return found[:_MOST_BOXES]
 
 
