@@ -47,7 +47,7 @@ export function UsedDatasets() {
     {
       key: "last",
       header: t("stored.last"),
-      width: "minmax(11rem, 1fr)",
+      width: "minmax(13rem, 1fr)",
       cell: (one) => format.moment(one.last_used_at),
     },
   ];

@@ -33,11 +33,11 @@ export default function Audit() {
     </span>
   );
   const columns: Column<Row>[] = [
-    { key: "time", header: t("audit.time"), width: "minmax(12rem, 1fr)", cell: (one) => format.moment(one.time) },
+    { key: "time", header: t("audit.time"), width: "minmax(13rem, 1fr)", cell: (one) => format.moment(one.time) },
     {
       key: "who",
       header: t("audit.who"),
-      width: "minmax(11rem, 1fr)",
+      width: "minmax(13rem, 1fr)",
       cell: (one) => (
         <>
           {text(one.token)} <span className="text-muted">({t(`common:role.${one.role}`, one.role)})</span>

@@ -90,7 +90,7 @@ function List({
     {
       key: "time",
       header: t("deliveries.time"),
-      width: "minmax(11rem, 1fr)",
+      width: "minmax(13rem, 1fr)",
       cell: (one) => format.moment(one.created_at),
     },
     {

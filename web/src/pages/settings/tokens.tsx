@@ -76,7 +76,7 @@ function List() {
     {
       key: "made",
       header: t("tokens.made"),
-      width: "minmax(11rem, 1fr)",
+      width: "minmax(13rem, 1fr)",
       cell: (one) => format.moment(one.created_at),
     },
     {

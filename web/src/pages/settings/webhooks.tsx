@@ -98,7 +98,7 @@ function List({ webhooks }: { webhooks: Webhook[] }) {
     {
       key: "last",
       header: t("webhooks.last"),
-      width: "minmax(11rem, 1fr)",
+      width: "minmax(13rem, 1fr)",
       cell: (one) => (one.last_success_at ? format.moment(one.last_success_at) : t("webhooks.never")),
     },
   ];
