@@ -1,4 +1,4 @@
-"""One running stack and one endpoint for all of these tests; each test has a folder of its own."""
+"""One running stack and one endpoint for all of these tests; each file has a folder of its own."""
 
 import subprocess
 import sys
@@ -15,18 +15,26 @@ from vhb_shared.testing.endpoint_process import EndpointProcess
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder where `vhb up` runs without options, so that other commands there find it; it holds a data set of 64
-    samples in `data` and one of 6 in `few`."""
-    folder = tmp_path_factory.mktemp("place")
-    write_folder(folder / "data", 64)
-    write_folder(folder / "few", 6)
+def workdir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The working folder of a `vhb up` without options."""
+    folder = tmp_path_factory.mktemp("up")
     with typed("up", cwd=folder) as stack:
         assert stack.stdout is not None
         line = stack.stdout.readline()
         assert line.startswith("ready: nats://127.0.0.1:") and "credentials" in line
-        yield folder
+        yield folder / ".vhb"
         assert stack.poll() is None
+
+
+@pytest.fixture(scope="module")
+def place(workdir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the tests of one file, where commands without options find the stack; it holds a data set of 64
+    samples in `data` and one of 6 in `few`."""
+    folder = tmp_path_factory.mktemp("place")
+    (folder / ".vhb").symlink_to(workdir)
+    write_folder(folder / "data", 64)
+    write_folder(folder / "few", 6)
+    return folder
 
 
 @pytest.fixture(scope="session")
