@@ -231,3 +231,9 @@ class World:
 def world(tmp_path: Path) -> World:
     """An empty world."""
     return World(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """An empty world for what the tests of a file only look at."""
+    return World(tmp_path_factory.mktemp("world"))

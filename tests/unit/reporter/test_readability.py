@@ -1,13 +1,16 @@
 """Pages in a browser: a phone, the dark, a screen reader (axe); `make screenshots` keeps what they look like."""
 
+import asyncio
 import itertools
 import os
+import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from PIL import Image
 from playwright.async_api import Browser, Page
 
@@ -17,23 +20,39 @@ from vhb_shared.testing.chromium import chromium
 
 from .showcase import showcase
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module")]
 
 TOP = Path(__file__).parents[3]
 KEPT = os.environ.get("VHB_SCREENSHOTS")
 """The folder that screenshots are kept in."""
 PAGES = ("report.html", "samples.html")
+LANGUAGES = ("en", "ru")
+
+
+@pytest.fixture(scope="module")
+def written(shared_world: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """Addresses of the pages of a job with something in every section, by language and name."""
+
+    async def write() -> dict[str, dict[str, str]]:
+        await showcase(shared_world)
+        found: dict[str, dict[str, str]] = {}
+        for language in LANGUAGES:
+            await shared_world.job(spec=JobSpec(name="Office documents", report=ReportOptions(language=language)))
+            # The next language's pages are written where these are.
+            folder = tmp_path_factory.mktemp(language) / "job"
+            shutil.copytree(shared_world.store.local_path(layout.job_file("job1", PAGES[0])).parent, folder)
+            found[language] = {name: (folder / name).as_uri() for name in PAGES}
+        return found
+
+    return asyncio.run(write())
 
 
 @pytest.fixture
-async def pages(world: Any, language: str) -> dict[str, str]:
-    """Addresses of the pages of a job with something in every section."""
-    await showcase(world)
-    await world.job(spec=JobSpec(name="Office documents", report=ReportOptions(language=language)))  # type: ignore[arg-type]
-    return {name: world.store.local_path(layout.job_file("job1", name)).as_uri() for name in PAGES}
+def pages(written: dict[str, dict[str, str]], language: str) -> dict[str, str]:
+    return written[language]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     async with chromium() as found:
         yield found
@@ -60,7 +79,7 @@ async def opened(browser: Browser, address: str, *, width: int = 1280, dark: boo
     return page
 
 
-@pytest.mark.parametrize("language", ["en", "ru"])
+@pytest.mark.parametrize("language", LANGUAGES)
 async def test_nothing_scrolls_sideways_but_tables(pages: dict[str, str], browser: Browser) -> None:
     for address in (*pages.values(), pages["samples.html"] + "#t0-i3"):
         for width in (360, 768, 1280):
@@ -72,7 +91,7 @@ async def test_nothing_scrolls_sideways_but_tables(pages: dict[str, str], browse
             await page.context.close()
 
 
-@pytest.mark.parametrize("language", ["en", "ru"])
+@pytest.mark.parametrize("language", LANGUAGES)
 async def test_a_screen_reader_finds_its_way(pages: dict[str, str], browser: Browser, axe: str, language: str) -> None:
     for address in (*pages.values(), pages["samples.html"] + "#t0-i3"):
         for dark in (False, True):
@@ -130,11 +149,15 @@ SHOTS = {
 RUSSIAN = {"report-ru": ("report.html", 1280, False, None)}
 
 
-@pytest.mark.parametrize("language", ["en", "ru"])
+@pytest.mark.parametrize("language", LANGUAGES)
 async def test_screenshots(pages: dict[str, str], browser: Browser, language: str, tmp_path: Path) -> None:
+    opened_so: dict[tuple[str, int, bool], Page] = {}
     for name, (address, width, dark, part) in (SHOTS if language == "en" else RUSSIAN).items():
-        page_name, _, place = address.partition("#")
-        page = await opened(browser, pages[page_name] + (f"#{place}" if place else ""), width=width, dark=dark)
+        if (address, width, dark) not in opened_so:
+            page_name, _, place = address.partition("#")
+            whole = pages[page_name] + (f"#{place}" if place else "")
+            opened_so[address, width, dark] = await opened(browser, whole, width=width, dark=dark)
+        page = opened_so[address, width, dark]
         target = tmp_path / f"{name}.png"
         if part:
             box = await page.locator(part).bounding_box()
@@ -149,4 +172,5 @@ async def test_screenshots(pages: dict[str, str], browser: Browser, language: st
             assert colours and len(colours) > 50
             if KEPT:
                 image.convert("RGB").save(Path(KEPT) / target.name, optimize=True)
+    for page in opened_so.values():
         await page.context.close()
