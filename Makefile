@@ -64,11 +64,15 @@ up: $(PAGE) ## keep everything running on this machine, with the web page, until
 demo: $(STAMP) ## read real document images with a real OCR engine, through all services, to a report
 	$(BIN)/vhb run examples/quickstart.yaml --out results/quickstart
 
+# More workers than CI's two cores: tests wait more than they compute.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
+
 test: $(TOOLS) ## the everyday tests: real nats-server, real S3 server
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: test test-web web ## every test: also kills, real engines, containers, browser, large jobs
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow --ignore tests/chaos --ignore tests/scale
+	$(PYTEST) -m slow tests/chaos tests/scale
 
 test-web: web/src/api/schema.d.ts ## the page's own tests, without a browser
 	@$(NPM) run --silent test

@@ -5,10 +5,31 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from vhb_shared.testing import docker_engine as engines
 from vhb_shared.testing import real_vllm as vllm_engine
 from vhb_shared.testing.real_vllm import RealVllm
+
+WITH_ENGINE = (
+    "tests/containers/",
+    "tests/integration/containers/",
+    "tests/integration/engines/",
+    "tests/conformance/test_environments.py",
+)
+
+
+class ByFile(LoadFileScheduling):
+    """Files to workers as `--dist loadfile` does it; all that needs a container engine or a real vLLM goes to one of
+    them, first: the first such test starts the engine, and its worker ends it."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "with engine" if nodeid.startswith(WITH_ENGINE) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from vhb_shared.contracts import topology
 from vhb_shared.testing.endpoint_process import EndpointProcess
 from vhb_shared.testing.samples import small_png
 
@@ -19,6 +20,8 @@ VHB = (sys.executable, "-m", "vhb")
 CONCURRENCY = 32
 SAMPLES = 256
 DELAY_MS = 300
+AWAY_S = topology.CLAIM_TTL_S + 3
+"""How long what the work rests on is away: for longer than a claim lives without being renewed."""
 MODULES = {
     "scheduler": "vhb_scheduler",
     "agent": "vhb_inference_agent",
@@ -197,6 +200,12 @@ class Watch:
     def text(self) -> str:
         """What it has shown so far."""
         return self._output.read_text(errors="replace")
+
+    def says_while_away(self, words: str) -> str:
+        """Waits for these words, and `AWAY_S` at least; what it has shown by then."""
+        took = wait_until(lambda: words in self.text, 60, f"{words!r} is said")
+        time.sleep(max(0.0, AWAY_S - took))
+        return self.text
 
 
 def read_results(out: Path) -> Results:
