@@ -7,6 +7,7 @@ from playwright.async_api import Page, expect
 from visitors import PHONE, Visitors, accessible, fits, nothing_forbidden
 
 from vhb_shared.testing.endpoint_process import EndpointProcess
+from vhb_shared.testing.samples import small_png
 
 
 async def add_model(page: Page, address: str) -> None:
@@ -75,6 +76,49 @@ async def test_mistakes_are_where_they_were_made(visitors: Visitors, endpoint: E
     await expect(editor).to_contain_text("name: wrong # mine")
     await expect(editor).to_contain_text("- cer")
     await accessible(page)
+
+
+async def test_what_will_be_sent_is_shown(visitors: Visitors, endpoint: EndpointProcess) -> None:
+    page = await visitors.come("/start")
+    await page.get_by_test_id("folder").set_input_files(visitors.stack.folder / "few")
+    await expect(page.get_by_label("Data", exact=True)).to_have_value(".")
+    await add_model(page, endpoint.base_url)
+    await page.get_by_label("Prompt").fill("Sample {{ id }}, read it.")
+    await page.get_by_role("button", name="Show the first requests").click()
+    await expect(page.get_by_text("Requests 1 to 4")).to_be_visible()
+    await expect(page.get_by_text("Sample 0, read it.")).to_be_visible()
+    image = page.get_by_alt_text("Image 1 of sample 0")
+    assert await image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    await page.get_by_role("button", name="Later requests").click()
+    await expect(page.get_by_text("Requests 5 to 6 of 6")).to_be_visible()
+    await expect(page.get_by_text("Sample 5, read it.")).to_be_visible()
+    await accessible(page)
+    await nothing_forbidden(page)
+
+
+async def test_mistakes_in_data_are_told_when_they_are_read(visitors: Visitors, endpoint: EndpointProcess) -> None:
+    bad = visitors.stack.folder / "bad"
+    bad.mkdir()
+    (bad / "annotation.csv").write_text("id,image_path,answer\na,a.png,one\nb,none.png,two\n")
+    (bad / "a.png").write_bytes(small_png(1))
+    page = await visitors.come("/start")
+    await page.get_by_test_id("folder").set_input_files(bad)
+    await add_model(page, endpoint.base_url)
+    await expect(page.get_by_text("It can start: 1 run")).to_be_visible()
+    await page.get_by_role("button", name="Start the evaluation").click()
+    await expect(page.get_by_role("alert").get_by_text(re.compile("line 3.*none.png"))).to_be_visible()
+    await page.get_by_label("Leave out bad rows").check()
+    job_id = await started(page)
+    await completed(visitors, job_id)
+
+
+async def test_an_example_is_there_for_who_has_no_data(visitors: Visitors) -> None:
+    page = await visitors.come("/start")
+    await page.get_by_role("button", name="Example: quickstart").click()
+    await expect(page.get_by_text("It can start: 2 runs")).to_be_visible()
+    await page.get_by_role("button", name="Show the first requests").click()
+    await expect(page.get_by_text("Read all the text in the image.").last).to_be_visible()
+    await expect(page.get_by_text("HARBOUR BAKERY").first).to_be_visible()
 
 
 async def test_russian_on_a_phone(visitors: Visitors) -> None:

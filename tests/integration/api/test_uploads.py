@@ -106,6 +106,31 @@ async def test_data_alone_are_found(api: Interface) -> None:
     assert [each["source"] for each in found["datasets"]] == ["q.jsonl", "scans"]
 
 
+async def test_a_table_of_the_earlier_tool_becomes_a_job_file(api: Interface) -> None:
+    folder = Path(__file__).parents[3] / "examples/user_config"
+    sources = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    upload_id = await uploaded(api, sources)
+    look = await api.get(f"/uploads/{upload_id}/contents")
+    assert look["job_file"] == "user_config.csv" and look["problems"] == []
+    said = await api.ask("POST", f"/jobs/validate?upload={upload_id}", data=look["text"], headers=YAML)
+    as_it_is = await api.ask("POST", f"/jobs/validate?upload={upload_id}")
+    assert said.status == 200 and said.json == as_it_is.json and said.json["runs"] > 1, said
+    wrong = sources["user_config.csv"].replace(b"pages_mini", b"../pages_mini")
+    assert (await api.ask("PUT", f"/uploads/{upload_id}/files/user_config.csv", data=wrong)).status == 200
+    look = await api.get(f"/uploads/{upload_id}/contents")
+    assert look["text"] is None and look["problems"], look
+
+
+async def test_an_example_is_a_job_with_its_data(api: Interface) -> None:
+    assert await api.get("/examples") == ["quickstart"]
+    made = await api.ask("POST", "/uploads", json={"example": "quickstart"})
+    look = await api.get(f"/uploads/{made.json['upload_id']}/contents")
+    assert look["job_file"] == "job.yaml" and look["datasets"][0]["source"] == "documents"
+    said = await api.ask("POST", f"/jobs?upload={made.json['upload_id']}")
+    assert (said.status, said.json["runs"]) == (201, 2), said
+    assert (await api.ask("POST", "/uploads", json={"example": "../x"})).status == 404
+
+
 async def test_names_that_lead_elsewhere_are_refused(api: Interface, tmp_path: Path) -> None:
     upload_id = await uploaded(api, {})
     before = sorted((tmp_path / "files").rglob("*"))

@@ -2,12 +2,13 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { FolderUp, Upload } from "lucide-react";
 import { type DragEvent, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { api, ok } from "@/api/client";
+import { api, ok, Problem } from "@/api/client";
 import { useFormat } from "@/i18n/format";
 import { Button } from "@/ui/button";
 import { classes } from "@/ui/classes";
 import { Visible } from "@/ui/foreign-text";
 import { ProblemNote } from "@/ui/problem-note";
+import { read } from "./document";
 import type { Draft } from "./draft";
 import { type Chosen, chosenOf, dropped, makeUpload, putFiles, type Uploaded } from "./uploading";
 
@@ -32,6 +33,9 @@ export function Drop({ draft }: { draft: Draft }) {
   const [error, setError] = useState<unknown>(null);
   const stop = useRef<AbortController | null>(null);
   const contents = useContents(draft.upload);
+  // What was written while files were on their way stays.
+  const latest = useRef(draft);
+  latest.current = draft;
 
   async function take(chosen: Chosen[]) {
     if (chosen.length === 0) return;
@@ -46,9 +50,17 @@ export function Drop({ draft }: { draft: Draft }) {
         api.GET("/api/v1/uploads/{upload_id}/contents", { params: { path: { upload_id: upload } } }),
       );
       queries.setQueryData(["uploads", upload, "contents"], found);
-      if (found.text && !found.job_file?.endsWith(".csv")) draft.setText(found.text);
-      else if (found.datasets[0] && !draft.document.data?.tasks) draft.setText(around(name, found.datasets[0].source));
-      draft.setUpload(upload);
+      const now = latest.current;
+      const [data] = found.datasets;
+      if (found.text) now.setText(found.text);
+      else if (data && now.document.text === "") now.setText(around(name, data.source));
+      else if (data) {
+        const made = read(around(name, data.source)).data ?? {};
+        for (const key of ["name", "tasks"]) if (!now.document.data?.[key]) now.change([key], made[key]);
+      }
+      now.setUpload(upload);
+      const [first] = found.problems ?? [];
+      if (first) setError(new Problem(422, first.message, found.problems));
     } catch (failure) {
       if (!(failure instanceof DOMException)) setError(failure);
     } finally {

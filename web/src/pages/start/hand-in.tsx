@@ -1,44 +1,18 @@
 import { CircleCheck, LoaderCircle, Play, TriangleAlert } from "lucide-react";
-import { useId, useRef, useState } from "react";
+import { useId } from "react";
 import { useTranslation } from "react-i18next";
-import { useNavigate } from "react-router";
-import { ask } from "@/api/client";
-import type { components } from "@/api/schema";
 import { useFormat } from "@/i18n/format";
 import { Button } from "@/ui/button";
 import { Panel } from "@/ui/page";
 import { ProblemNote } from "@/ui/problem-note";
 import type { Check } from "./check";
-import { type Draft, queryOf } from "./draft";
-
-type Submitted = components["schemas"]["SubmittedJob"];
+import type { Draft } from "./draft";
+import { useSubmission } from "./submission";
 
 /** What the service says of the draft, and the button that hands it in. */
 export function HandIn({ draft, check }: { draft: Draft; check: Check }) {
   const { t } = useTranslation("start");
-  const navigate = useNavigate();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  // The same key hands the same draft in once, however often a request has to be sent again.
-  const key = useRef({ of: "", key: "" });
-
-  async function handIn() {
-    setBusy(true);
-    setError(null);
-    const address = `/api/v1/jobs?${queryOf(draft)}`;
-    const of = address + draft.document.text;
-    if (key.current.of !== of) key.current = { of, key: crypto.getRandomValues(new Uint32Array(4)).join("-") };
-    const headers = { "Content-Type": "application/yaml", "Idempotency-Key": key.current.key };
-    try {
-      const said = await ask(address, { method: "POST", body: draft.document.text, headers });
-      const { job_id } = (await said.json()) as Submitted;
-      await navigate(`/jobs/${job_id}`);
-    } catch (failure) {
-      setError(failure);
-      setBusy(false);
-    }
-  }
-
+  const { begin, busy, error, line } = useSubmission(draft);
   return (
     <Panel title={t("handIn.title")}>
       <div className="space-y-4">
@@ -52,12 +26,17 @@ export function HandIn({ draft, check }: { draft: Draft; check: Check }) {
           className="w-full"
           busy={busy}
           disabled={check.state !== "fine"}
-          onClick={() => void handIn()}
+          onClick={() => void begin()}
         >
           <Play aria-hidden className="size-4" />
           {t("handIn.start")}
         </Button>
-        {busy && <p className="text-xs text-muted">{t("handIn.reading")}</p>}
+        {busy && (
+          <div role="status" className="space-y-1 text-xs text-muted">
+            <p>{t("handIn.reading")}</p>
+            {line && <p className="foreign font-mono">{line}</p>}
+          </div>
+        )}
       </div>
     </Panel>
   );

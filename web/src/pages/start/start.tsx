@@ -13,9 +13,11 @@ import { at, placeOf, within } from "./document";
 import { useDraft } from "./draft";
 import { Drop } from "./drop";
 import type { Editing } from "./editing";
+import { Examples } from "./examples";
 import { HandIn } from "./hand-in";
 import { Models } from "./models";
 import { MoreFields } from "./more-fields";
+import { Preview } from "./preview";
 import { useJobSchema } from "./schema";
 import { Tasks } from "./tasks";
 
@@ -77,6 +79,7 @@ export default function Start() {
         <div className="min-w-0 space-y-5">
           <Panel title={t("drop.title")}>
             <Drop draft={draft} />
+            {document.text === "" && <Examples draft={draft} />}
           </Panel>
           {view === "text" && (
             <Panel title={t("text.title")}>
@@ -124,6 +127,7 @@ export default function Start() {
               </Panel>
             </>
           )}
+          {document.text !== "" && <Preview draft={draft} check={check} />}
         </div>
         <div className="space-y-5 xl:sticky xl:top-20">
           <HandIn draft={draft} check={check} />

@@ -75,6 +75,7 @@ def routes() -> FastAPI:
         submissions.router,
         job_files.router,
         uploads.router,
+        uploads.examples,
         jobs.router,
         artefacts.router,
         registries.router,

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -10,11 +11,16 @@ from pydantic import BaseModel, Field
 from vhb_api.rest.context import FILES, Ctx, Submitting
 from vhb_api.rest.pages import Cursor, Page, place_of, written
 from vhb_api.rest.problems import documented
+from vhb_api.submitting.problems import Problem, Refused
+from vhb_api.submitting.submitter import Handed, Wishes
+from vhb_api.submitting.written import job_file
 from vhb_api.uploads.contents import Contents, contents, data_sets
+from vhb_api.uploads.examples import example_files, example_names, fill
 from vhb_api.uploads.upload import Upload
 from vhb_shared.documents.read import read_text
 
 router = APIRouter(prefix="/uploads", tags=["uploads"], responses=documented(409))
+examples = APIRouter(tags=["uploads"], responses=documented())
 
 UploadId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="An upload of one's own.")]
 _Name = Annotated[str, Path(max_length=4000, description="Its path below the upload's folder, with slashes.")]
@@ -25,6 +31,8 @@ class NewUpload(BaseModel):
 
     name: str = Field("data", max_length=200)
     """What its folder is called: reports call data sets by their folder."""
+    example: str | None = Field(None, max_length=100)
+    """Begin with the files of this example (`GET /examples`)."""
 
 
 class UploadEntry(BaseModel):
@@ -61,14 +69,20 @@ class UploadContents(BaseModel):
     job_file: str | None
     """The name of its job file."""
     text: str | None
-    """What is in it."""
+    """What is in it; a `user_config.csv` as the YAML that means the same."""
+    problems: list[Problem] = []
+    """Why a `user_config.csv` means nothing."""
     datasets: list[FoundDataset]
 
 
 @router.post("", status_code=201)
 async def make(context: Ctx, who: Submitting, asked: NewUpload | None = None) -> UploadEntry:
     """Make an upload; it goes a day after its last use."""
-    made = await context.uploads.make(who.token_id, (asked or NewUpload()).name)
+    wanted = asked or NewUpload()
+    files = await asyncio.to_thread(example_files, wanted.example) if wanted.example is not None else []
+    made = await context.uploads.make(who.token_id, wanted.name)
+    if wanted.example is not None:
+        await fill(context.uploads, made, wanted.example, files)
     return _entry(context, made)
 
 
@@ -126,19 +140,41 @@ async def look(upload_id: UploadId, context: Ctx, who: Submitting) -> UploadCont
     upload = await context.uploads.find(upload_id, who.token_id)
     with upload.reading():
         found = await contents(upload, context.uploads.bounds)
-        return await asyncio.to_thread(_shown, context, found)
+        shown = await asyncio.to_thread(_shown, found)
+        if found.job is None:
+            return shown
+        try:
+            text = await _text(context, found.folder, found.job)
+        except Refused as refused:
+            return shown.model_copy(update={"problems": refused.problems})
+        return shown.model_copy(update={"text": text})
 
 
-def _shown(context: Ctx, found: Contents) -> UploadContents:
+async def _text(context: Ctx, folder: FilePath, job: FilePath) -> str:
     most = int(context.settings.max_body_mib * (1 << 20))
+    text = await asyncio.to_thread(read_text, job, "job file", most)
+    if job.suffix.lower() != ".csv":
+        return text
+    handed = Handed(text.encode(), "csv", job.name, folder)
+    async with context.submitter.read(handed, Wishes()) as (loaded, registry):
+        return await asyncio.to_thread(job_file, loaded.spec, registry)
+
+
+def _shown(found: Contents) -> UploadContents:
     return UploadContents(
         job_file=found.job.name if found.job is not None else None,
-        text=read_text(found.job, "job file", most) if found.job is not None else None,
+        text=None,
         datasets=[
             FoundDataset(source=each.source, reader=each.reader, columns=list(each.columns))
             for each in data_sets(found)
         ],
     )
+
+
+@examples.get("/examples")
+async def list_examples(context: Ctx, who: Submitting) -> list[str]:
+    """Jobs with their data, to begin with: `POST /uploads` with `{"example": NAME}`."""
+    return await asyncio.to_thread(example_names)
 
 
 def _entry(context: Ctx, upload: Upload) -> UploadEntry:
