@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from person import VHB, typed, write_folder
 
+from vhb.main import main
 from vhb_shared.testing.endpoint_process import EndpointProcess
 
 
@@ -54,3 +55,22 @@ def endpoint(stand_in: EndpointProcess) -> EndpointProcess:
 def installed() -> None:
     """These tests type the command that a person types."""
     assert subprocess.run([VHB, "--help"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture
+def quickly(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[str, str]]:
+    """Types a command in `place`, which must end with `code`; standard output and error. In this process: where many
+    commands say a sentence each, to start them takes far longer."""
+
+    def type_here(*arguments: str, code: int = 0) -> tuple[str, str]:
+        monkeypatch.chdir(place)
+        monkeypatch.setattr(sys, "argv", ["vhb", *arguments])
+        with pytest.raises(SystemExit) as left:
+            main()
+        said = capsys.readouterr()
+        assert (left.value.code or 0) == code, f"{arguments}: {left.value.code}\n{said.out}\n{said.err}"
+        return said.out, said.err
+
+    return type_here

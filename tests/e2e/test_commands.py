@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,7 @@ def test_watching_can_be_left(place: Path, endpoint: EndpointProcess) -> None:
     assert "has ended already: cancelled" in vhb("cancel", job_id, cwd=place).stdout
 
 
-def test_names_that_do_not_exist(place: Path, finished: str) -> None:
+def test_names_that_do_not_exist(place: Path, finished: str, quickly: Callable[..., tuple[str, str]]) -> None:
     near = finished[:-1] + ("0" if finished[-1] != "0" else "1")
     for arguments, part in (
         (("status", near), f"did you mean '{finished}'?"),
@@ -94,7 +95,7 @@ def test_names_that_do_not_exist(place: Path, finished: str) -> None:
         (("evaluate", "a.csv", "--metrics", "cer", "--dataset", "few"), "a.csv"),
         (("submit", "nobody.yaml"), "no job file at nobody.yaml"),
     ):
-        said = vhb(*arguments, cwd=place, code=2).stderr
+        _, said = quickly(*arguments, code=2)
         assert part in said and len(said.splitlines()) == 1, said
     assert not (place / "x").exists()
 
@@ -129,15 +130,15 @@ def test_validate_for_programs(place: Path) -> None:
     ]
 
 
-def test_registries_and_schemas(place: Path) -> None:
+def test_registries_and_schemas(quickly: Callable[..., tuple[str, str]]) -> None:
     for group, name in zip(GROUPS, ("echo", "read-page", "cer", "folder", "process"), strict=True):
-        assert name in vhb(group, "list", cwd=place).stdout
+        assert name in quickly(group, "list")[0]
         if group != "datasets":
-            assert vhb(group, "show", name, cwd=place).stdout
-        assert "nobody" in vhb(group, "show", "nobody", cwd=place, code=2).stderr
-    names = vhb("schema", cwd=place).stdout.split()
+            assert quickly(group, "show", name)[0]
+        assert "nobody" in quickly(group, "show", "nobody", code=2)[1]
+    names = quickly("schema")[0].split()
     assert {"job", "job.completed", "run.shard.completed"} <= set(names)
-    assert "models" in json.loads(vhb("schema", "job", cwd=place).stdout)["properties"]
+    assert "models" in json.loads(quickly("schema", "job")[0])["properties"]
 
 
 def test_what_the_machine_has(place: Path, tmp_path: Path) -> None:
