@@ -23,7 +23,7 @@ ADMIN = "t" * 43
 
 async def _ask(folder: Path, method: str, path: str, **options: object) -> dict[str, str]:
     """A request of the service that listens now, as soon as one does."""
-    async with asyncio.timeout(20), aiohttp.ClientSession(headers={"Authorization": f"Bearer {ADMIN}"}) as session:
+    async with asyncio.timeout(60), aiohttp.ClientSession(headers={"Authorization": f"Bearer {ADMIN}"}) as session:
         while True:
             try:
                 address = (folder / "address").read_text()
@@ -84,7 +84,7 @@ async def test_a_service_that_is_killed_loses_nothing(told: Story, tmp_path: Pat
                 process.kill()
                 process.wait()
         with service(told, tmp_path, **settings) as process:
-            await there.until(lambda came: {one.event["id"] for one in came} >= wanted, 30)
+            await there.until(lambda came: {one.event["id"] for one in came} >= wanted, 60)
             await asyncio.sleep(1.5)
             process.terminate()
             assert await asyncio.to_thread(process.wait, 20) == 0
@@ -107,7 +107,7 @@ async def test_two_services_on_one_database_deliver_once(told: Story, tmp_path: 
             for turn in range(4):
                 wanted |= await _announce(told, range(50 * turn, 50 * turn + 50))
                 await asyncio.sleep(0.2)
-            await there.until(lambda came: {one.event["id"] for one in came} >= wanted, 30)
+            await there.until(lambda came: {one.event["id"] for one in came} >= wanted, 60)
             await asyncio.sleep(1.5)
             assert len(there.came) == len(wanted)
 
