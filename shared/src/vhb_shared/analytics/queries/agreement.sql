@@ -20,16 +20,14 @@ found AS MATERIALIZED (
     FROM scores s JOIN latest l USING (run_id)
     WHERE s.value IS NOT NULL AND ($metric::VARCHAR IS NULL OR s.metric = $metric)
 ),
-lowest AS (SELECT place, metric, min(value) AS low FROM found GROUP BY place, metric),
+lowest AS MATERIALIZED (SELECT place, metric, min(value) AS low FROM found GROUP BY place, metric),
 -- Sums of products lose no digits where values begin at 0.
 scored AS MATERIALIZED (SELECT f.*, f.value - l.low AS above FROM found f JOIN lowest l USING (place, metric)),
 summed AS (
     SELECT
         a.samples_of, a.metric, a.place AS one, b.place AS other, count(*) AS n,
-        sum((a.value = b.value)::INTEGER) AS equal, avg(a.value) AS mean_one, avg(b.value) AS mean_other,
-        min(a.value) < max(a.value) AND min(b.value) < max(b.value) AS varies,
-        sum(a.above) AS x, sum(b.above) AS y, sum(a.above * b.above) AS xy, sum(a.above * a.above) AS xx,
-        sum(b.above * b.above) AS yy
+        sum((a.value = b.value)::INTEGER) AS equal, sum(a.above) AS x, sum(b.above) AS y, sum(a.above * b.above) AS xy,
+        sum(a.above * a.above) AS xx, sum(b.above * b.above) AS yy
     FROM scored a JOIN scored b USING (samples_of, metric, id)
     WHERE b.place > a.place
     GROUP BY a.samples_of, a.metric, a.place, b.place
@@ -56,12 +54,16 @@ answers_of AS (
         SELECT one, unnest(places) AS other, 0, n FROM (SELECT places, n, unnest(places) AS one FROM asked)
     ) GROUP BY one, other
 )
+-- What varies by less than a hundred-thousandth does not vary: sums cannot tell it from rounding.
 SELECT
     one.dataset, one.task, s.metric, one.model AS one, other.model AS other, s.n, s.equal / s.n AS equal_scores,
     a.same / a.n AS equal_answers,
-    CASE WHEN s.varies THEN greatest(-1, least(1, (s.n * s.xy - s.x * s.y)
-        / nullif(sqrt(s.n * s.xx - s.x * s.x) * sqrt(s.n * s.yy - s.y * s.y), 0))) END AS correlation,
-    s.mean_one, s.mean_other
+    CASE WHEN s.n * s.xx - s.x * s.x > 1e-10 * s.n * s.xx AND s.n * s.yy - s.y * s.y > 1e-10 * s.n * s.yy
+        THEN greatest(-1, least(1, (s.n * s.xy - s.x * s.y)
+            / (sqrt(s.n * s.xx - s.x * s.x) * sqrt(s.n * s.yy - s.y * s.y)))) END AS correlation,
+    s.x / s.n + low_one.low AS mean_one, s.y / s.n + low_other.low AS mean_other
 FROM summed s JOIN latest one ON one.place = s.one JOIN latest other ON other.place = s.other
+    JOIN lowest low_one ON low_one.place = s.one AND low_one.metric = s.metric
+    JOIN lowest low_other ON low_other.place = s.other AND low_other.metric = s.metric
     LEFT JOIN answers_of a ON a.one = s.one AND a.other = s.other
 ORDER BY one.dataset, s.samples_of, one.task, s.metric, equal_scores DESC, one.model, other.model
