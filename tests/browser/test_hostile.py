@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 from results_job import COUNT, TEXTS, asked, choose, finished_job, two_models, write_pages
@@ -22,6 +23,8 @@ SCRIPTS = [
     "<a href='javascript:window.hacked=8'>click</a>",
 ]
 MARKS = "safe\u202egnp.exe\u2066\u200b\u0007\u001b[31m\u00ad end"
+
+pytestmark = pytest.mark.timeout(300)  # on a busy machine the stack alone takes one minute
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -13,6 +13,8 @@ from visitors import PHONE, Stack, Visitors, accessible, fits, nothing_forbidden
 
 WRONG = range(0, COUNT, 3)
 
+pytestmark = pytest.mark.timeout(300)  # on a busy machine the stack alone takes one minute
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def made(stack: Stack) -> AsyncIterator[str]:
