@@ -93,7 +93,8 @@ async def test_repeats_and_any_order_give_the_same_rows(told: Story, database: D
     jobs = StoredJobs(told.bus, told.store)
     planned = ("done", "mended", "stopped", "broken", "open")
     plans = {job_id: plan for job_id in planned if (plan := await jobs.plan(job_id))}
-    for seed in range(12):
+    # Twelve orders, half of them for each kind of database: they are written to a database of their own.
+    for seed in range(6) if database.engine.dialect.name == "sqlite" else range(6, 12):
         chance = random.Random(seed)
         shuffled = events + events + again
         chance.shuffle(shuffled)

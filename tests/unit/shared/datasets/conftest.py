@@ -47,6 +47,10 @@ class MemoryStore(ObjectStore):
     async def exists(self, key: str) -> bool:
         return key in self.objects
 
+    async def version(self, key: str) -> str:
+        await self.get(key)
+        return str(self.written.count(key))
+
     async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
         for key in sorted(self.objects):
             if key.startswith(prefix):
