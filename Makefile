@@ -103,8 +103,8 @@ lock: ## resolve both locks anew (hashes, no index addresses): what vhb runs on,
 	$(EXPORT) --only-group dev -o requirements-dev.lock
 	$(EXPORT) --only-group web -o requirements-web.lock
 
-screenshots: $(TOOLS) ## photograph the reports anew into docs/images (needs Debian's chromium, fonts-dejavu-core)
-	VHB_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest -q tests/unit/reporter/test_readability.py -k screenshots
+screenshots: $(TOOLS) $(PAGE) ## photograph reports and pages anew into docs/images (needs Debian's chromium, fonts-dejavu-core)
+	VHB_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest -q tests/unit/reporter/test_readability.py tests/browser/test_quickstart.py -k "screenshots or quickstart"
 
 bench: $(TOOLS) ## the speed claims, as ratios in one run (bench/README.md)
 	$(BIN)/python -m bench
