@@ -45,10 +45,14 @@ export function Chart({
   const clicked = useRef(onPoint);
   clicked.current = onPoint;
 
+  // One drawing after the other: two at once in the same place mix their parts.
+  const drawing = useRef<Promise<void>>(Promise.resolve());
+
   // biome-ignore lint/correctness/useExhaustiveDependencies: the theme changes the colours that are read from the page
   useEffect(() => {
     let gone = false;
-    void loaded().then(async (Plotly) => {
+    async function draw() {
+      const Plotly = await loaded();
       const element = ref.current;
       if (gone || !element) return;
       const plot = await Plotly.react(element, data, themed(element, layout, height), CONFIG);
@@ -58,7 +62,8 @@ export function Chart({
         const point = points[0];
         if (point) clicked.current?.(point.curveNumber, point.pointNumber);
       });
-    });
+    }
+    drawing.current = drawing.current.then(draw, draw);
     return () => {
       gone = true;
     };
