@@ -1,6 +1,7 @@
 import type { Config, Data, Layout } from "plotly.js";
 import { useEffect, useRef, useState } from "react";
 import { useTheme } from "@/app/theme";
+import { pageNonce } from "@/ui/nonce";
 import { Waiting } from "@/ui/waiting";
 
 /** Colours that are told apart with any sight (Okabe and Ito), on both grounds. */
@@ -15,7 +16,7 @@ async function loaded() {
   if (!document.getElementById(id)) {
     const sheet = document.createElement("style");
     sheet.id = id;
-    sheet.nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce;
+    sheet.nonce = pageNonce();
     document.head.append(sheet);
   }
   return (await import("plotly.js-cartesian-dist-min")).default;

@@ -6,6 +6,7 @@ import { useFormat } from "@/i18n/format";
 import { Badge } from "@/ui/badge";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
+import { Facts } from "@/ui/facts";
 import { ForeignText } from "@/ui/foreign-text";
 import { ProblemNote } from "@/ui/problem-note";
 import { Waiting } from "@/ui/waiting";
@@ -68,18 +69,7 @@ function Details({ webhookId, deliveryId }: { webhookId: string; deliveryId: str
         </Button>
       </div>
       {replay.error && <ProblemNote error={replay.error} />}
-      <dl className="grid gap-x-6 gap-y-1 sm:grid-cols-[auto_1fr]">
-        {facts
-          .filter(([, value]) => value)
-          .map(([name, value]) => (
-            <div key={name} className="contents">
-              <dt className="text-muted">{name}</dt>
-              <dd>
-                <ForeignText text={value ?? ""} />
-              </dd>
-            </div>
-          ))}
-      </dl>
+      <Facts facts={facts} />
       <Part title={t("deliveries.body")} text={pretty(data.body)} />
       {data.response && <Part title={t("deliveries.response")} text={data.response} />}
     </div>

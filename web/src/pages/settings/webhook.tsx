@@ -5,6 +5,7 @@ import { Link, useNavigate, useParams } from "react-router";
 import { api, ok } from "@/api/client";
 import { useFormat } from "@/i18n/format";
 import { Button } from "@/ui/button";
+import { Facts } from "@/ui/facts";
 import { ForeignText } from "@/ui/foreign-text";
 import { Panel } from "@/ui/page";
 import { ProblemNote } from "@/ui/problem-note";
@@ -33,7 +34,7 @@ export default function WebhookPage() {
       {!data && !error && <Waiting />}
       {data && (
         <>
-          <Facts webhook={data} />
+          <WebhookFacts webhook={data} />
           <Deliveries webhookId={id} />
         </>
       )}
@@ -41,7 +42,7 @@ export default function WebhookPage() {
   );
 }
 
-function Facts({ webhook }: { webhook: Webhook }) {
+function WebhookFacts({ webhook }: { webhook: Webhook }) {
   const { t } = useTranslation("settings");
   const format = useFormat();
   const when = (value: string | null) => (value ? format.moment(value) : null);
@@ -62,22 +63,12 @@ function Facts({ webhook }: { webhook: Webhook }) {
           <ForeignText text={webhook.disabled_reason} />
         </div>
       )}
-      <dl className="grid gap-x-6 gap-y-2 sm:grid-cols-[auto_1fr]">
+      <Facts facts={facts}>
         <dt className="text-muted">{t("webhooks.state")}</dt>
         <dd>
           <WebhookState webhook={webhook} />
         </dd>
-        {facts
-          .filter(([, value]) => value)
-          .map(([name, value]) => (
-            <div key={name} className="contents">
-              <dt className="text-muted">{name}</dt>
-              <dd>
-                <ForeignText text={value ?? ""} />
-              </dd>
-            </div>
-          ))}
-      </dl>
+      </Facts>
     </Panel>
   );
 }
