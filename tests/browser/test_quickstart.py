@@ -31,6 +31,10 @@ async def test_the_quickstart_from_form_to_report(visitors: Visitors) -> None:
     await page.get_by_role("button", name=re.compile("quickstart")).click()
     await expect(page.get_by_text("It can start: 2 runs")).to_be_visible()
     await keep(page, "start")
+    if KEPT:
+        await page.get_by_role("button", name="Show the first requests").click()
+        await page.get_by_role("img", name=re.compile("Image 1 of sample")).first.scroll_into_view_if_needed()
+        await keep(page, "preview")
     await page.get_by_role("button", name="Start the evaluation").click()
     await expect(page).to_have_url(re.compile(r"/jobs/quickstart-\w+$"))
     job = page.url
@@ -66,6 +70,7 @@ if KEPT:
 
     async def test_screenshots_of_other_pages(visitors: Visitors) -> None:
         pages = {
+            "jobs": "/jobs",
             "agents": "/agents",
             "registries": "/registries/metrics",
             "settings": "/settings/webhooks",
