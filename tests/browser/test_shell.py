@@ -1,6 +1,8 @@
 """Logging in, and what is around every page."""
 
-from playwright.async_api import expect
+import re
+
+from playwright.async_api import Route, expect
 from visitors import PHONE, Visitors, accessible, fits, nothing_forbidden
 
 
@@ -46,3 +48,20 @@ async def test_a_phone_has_the_menu_behind_a_button(visitors: Visitors) -> None:
     await expect(log_out).to_be_visible()
     await fits(page)
     await accessible(page)
+
+
+async def test_a_part_of_the_page_that_did_not_arrive_is_loaded_again(visitors: Visitors) -> None:
+    page = await visitors.come("/jobs")
+    missed = []
+
+    async def once(route: Route) -> None:
+        if missed:
+            await route.continue_()
+        else:
+            missed.append(route.request.url)
+            await route.abort("internetdisconnected")
+
+    await page.route(re.compile(r"/assets/agents-.*\.js"), once)
+    await page.get_by_role("link", name="Agents").click()
+    await expect(page.get_by_role("heading", name="Agents", level=1)).to_be_visible()
+    assert missed and page.url.endswith("/agents")

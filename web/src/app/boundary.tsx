@@ -1,5 +1,7 @@
 import { Component, type ReactNode } from "react";
+import { isLost } from "@/app/lost-files";
 import { ProblemNote } from "@/ui/problem-note";
+import { Waiting } from "@/ui/waiting";
 
 /** Keeps the navigation usable when a page fails. */
 export class Boundary extends Component<{ children: ReactNode }, { error: unknown; at: string }> {
@@ -14,6 +16,7 @@ export class Boundary extends Component<{ children: ReactNode }, { error: unknow
   }
 
   override render() {
-    return this.state.error === null ? this.props.children : <ProblemNote error={this.state.error} />;
+    if (this.state.error === null) return this.props.children;
+    return isLost() ? <Waiting /> : <ProblemNote error={this.state.error} />;
   }
 }

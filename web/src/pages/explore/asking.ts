@@ -3,6 +3,7 @@ import { useCallback, useMemo } from "react";
 import { useSearchParams } from "react-router";
 import { api, ask, ok } from "@/api/client";
 import type { components } from "@/api/schema";
+import { useChangeQuery } from "@/ui/query-state";
 
 export type Answer = components["schemas"]["QueryAnswer"];
 export type Saved = components["schemas"]["SavedQueryEntry"];
@@ -104,7 +105,7 @@ const PREFIX = "p.";
 
 /** Parameters, jobs and rows of a question, kept in the address. */
 export function useAddress() {
-  const [params, setParams] = useSearchParams();
+  const [params] = useSearchParams();
   const parameters = useMemo(
     () =>
       Object.fromEntries(
@@ -116,21 +117,7 @@ export function useAddress() {
   );
   const jobs = useMemo(() => (params.get("jobs") ?? "").split(/[\s,]+/).filter(Boolean), [params]);
   const rows = Number(params.get("rows")) || (ROWS[0] ?? 1000);
-  const set = useCallback(
-    (values: Record<string, string>) =>
-      setParams(
-        (before) => {
-          const after = new URLSearchParams(before);
-          for (const [name, value] of Object.entries(values)) {
-            if (value) after.set(name, value);
-            else after.delete(name);
-          }
-          return after;
-        },
-        { replace: true },
-      ),
-    [setParams],
-  );
+  const set = useChangeQuery();
   return { params, parameters, jobs, rows, set };
 }
 

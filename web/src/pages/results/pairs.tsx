@@ -6,6 +6,7 @@ import { useFormat } from "@/i18n/format";
 import { Button } from "@/ui/button";
 import { Empty, Panel } from "@/ui/page";
 import { ProblemNote } from "@/ui/problem-note";
+import { useChangeQuery } from "@/ui/query-state";
 import { type Column, Table } from "@/ui/table";
 import { Waiting } from "@/ui/waiting";
 import { Choice } from "./choice";
@@ -13,7 +14,7 @@ import type { Pair, PairPage } from "./data";
 import type { Compared } from "./differences";
 import { PairView } from "./pair";
 import { Typed } from "./sample-filter-bar";
-import { useSetParams } from "./sample-filters";
+
 import { OneLine } from "./sample-list";
 
 const PAGE = 100;
@@ -25,7 +26,7 @@ export function Pairs({ runs, result }: { runs: string[]; result: Compared }) {
   const { t } = useTranslation("results");
   const format = useFormat();
   const [params] = useSearchParams();
-  const set = useSetParams();
+  const set = useChangeQuery();
   const second = runs.includes(params.get("with") ?? "") ? (params.get("with") ?? "") : (runs[1] ?? "");
   const first = runs.find((run) => run !== second) ?? "";
   const metrics = [

@@ -26,23 +26,6 @@ export function useFilters(): Filters {
   );
 }
 
-/** Sets parts of the address; an empty value takes one out. */
-export function useSetParams() {
-  const [, setParams] = useSearchParams();
-  return (changes: Record<string, string>) =>
-    setParams(
-      (before) => {
-        const after = new URLSearchParams(before);
-        for (const [name, value] of Object.entries(changes)) {
-          if (value) after.set(name, value);
-          else after.delete(name);
-        }
-        return after;
-      },
-      { replace: true },
-    );
-}
-
 type Status = "scored" | "unparsable" | "failed" | "withdrawn" | "no_reference" | "not_scored";
 
 /** The same as the service takes them. A metric alone filters nothing. */

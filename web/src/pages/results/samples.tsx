@@ -4,19 +4,20 @@ import { useSearchParams } from "react-router";
 import { Button } from "@/ui/button";
 import { Empty, Panel } from "@/ui/page";
 import { ProblemNote } from "@/ui/problem-note";
+import { useChangeQuery } from "@/ui/query-state";
 import { Waiting } from "@/ui/waiting";
 import { Choice } from "./choice";
 import { leaderboardQuery, overviewQuery } from "./data";
 import { Sample } from "./sample";
 import { SampleFilters } from "./sample-filter-bar";
-import { useFilters, useSetParams } from "./sample-filters";
+import { useFilters } from "./sample-filters";
 import { SampleList } from "./sample-list";
 
 /** Every sample of a run: searched, filtered, sorted, and looked at one by one. */
 export default function Samples({ jobId }: { jobId: string }) {
   const { t } = useTranslation("results");
   const [params] = useSearchParams();
-  const set = useSetParams();
+  const set = useChangeQuery();
   const filters = useFilters();
   const board = useQuery(leaderboardQuery(jobId));
   const runs = board.data?.comparisons.flatMap((each) => each.runs) ?? [];

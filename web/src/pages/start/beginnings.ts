@@ -1,12 +1,14 @@
 import { useEffect, useRef, useState } from "react";
 import { useSearchParams } from "react-router";
 import { ask } from "@/api/client";
+import { useChangeQuery } from "@/ui/query-state";
 import { written } from "./document";
 import type { Draft } from "./draft";
 
 /** What the address asks to begin with: an old job (`?clone=ID`), or entries of registries (`?model=NAME&task=NAME`). */
 export function useBeginnings(draft: Draft): { error: unknown } {
-  const [params, setParams] = useSearchParams();
+  const [params] = useSearchParams();
+  const change = useChangeQuery();
   const [error, setError] = useState<unknown>(null);
   const latest = useRef(draft);
   latest.current = draft;
@@ -16,15 +18,7 @@ export function useBeginnings(draft: Draft): { error: unknown } {
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: an address is taken up once, then taken away
   useEffect(() => {
-    const gone = () =>
-      setParams(
-        (before) => {
-          const after = new URLSearchParams(before);
-          for (const name of ["clone", "model", "task", "dataset", "metric"]) after.delete(name);
-          return after;
-        },
-        { replace: true },
-      );
+    const gone = () => change({ clone: "", model: "", task: "", dataset: "", metric: "" });
     if (clone) {
       ask(`/api/v1/jobs/${encodeURIComponent(clone)}/job-file`)
         .then(async (said) => {
