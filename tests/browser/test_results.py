@@ -74,7 +74,7 @@ async def test_two_runs_are_compared_down_to_the_letter(visitors: Visitors, resu
     await expect(diff.locator("del").first).to_have_text("a")
     picture = page.get_by_role("img", name="Image 1 of the sample")
     await expect(picture).to_be_visible()
-    assert await picture.evaluate("each => each.naturalWidth") > 0
+    await expect(picture).not_to_have_js_property("naturalWidth", 0)
     box = page.locator("svg rect[data-of=data]")
     await expect(box).to_have_count(1)
     before = await picture.bounding_box()
