@@ -1,7 +1,7 @@
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Preferences } from "@/app/preferences";
-import { logIn } from "@/app/session";
+import { hadUsedLink, logIn } from "@/app/session";
 import { Button } from "@/ui/button";
 import { Field } from "@/ui/field";
 import { ProblemNote } from "@/ui/problem-note";
@@ -32,6 +32,7 @@ export function Login() {
         <h1 className="text-2xl font-semibold">VLMHyperBench</h1>
       </header>
       <form onSubmit={submit} className="flex flex-col gap-4 rounded-lg border border-line bg-panel p-6">
+        {hadUsedLink() && <p role="alert">{t("used")}</p>}
         <p className="text-muted">{t("why")}</p>
         <Field label={t("token")} hint={t("hint")}>
           {(control) => (

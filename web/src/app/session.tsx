@@ -8,6 +8,11 @@ export type Role = Me["role"];
 
 const RANKS: Record<Role, number> = { viewer: 0, submitter: 1, admin: 2 };
 
+let usedLink = false;
+
+/** Whether the page was opened by a link that does not log in any more. */
+export const hadUsedLink = () => usedLink;
+
 /** Who is logged in; null: nobody. */
 export function useMe() {
   return useQuery<Me | null>({
@@ -19,7 +24,10 @@ export function useMe() {
         if (code) return await ok(api.POST("/api/v1/session", { body: { code } }));
         return await ok(api.GET("/api/v1/me"));
       } catch (error) {
-        if (error instanceof Problem && error.status === 401) return code ? await already() : null;
+        if (error instanceof Problem && error.status === 401) {
+          usedLink = code !== null;
+          return code ? await already() : null;
+        }
         throw error;
       }
     },

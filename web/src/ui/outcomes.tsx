@@ -33,7 +33,7 @@ export function OutcomeBar({ counts, total, className }: { counts: Counts; total
       aria-valuenow={Math.min(done, total)}
       aria-valuetext={words || format.whole(0)}
       title={words}
-      className={classes("flex h-2 min-w-16 overflow-hidden rounded-full bg-raised", className)}
+      className={classes("flex h-2 min-w-16 overflow-hidden rounded-full bg-line", className)}
     >
       {total > 0 &&
         OUTCOMES.map((name) =>

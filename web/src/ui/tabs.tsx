@@ -4,7 +4,7 @@ import { classes } from "@/ui/classes";
 /** Views of one page, each with an address of its own. */
 export function Tabs({ label, tabs }: { label: string; tabs: { to: string; text: string; end?: boolean }[] }) {
   return (
-    <nav aria-label={label} className="flex gap-1 overflow-x-auto border-b border-line">
+    <nav aria-label={label} className="flex gap-1 overflow-x-auto overflow-y-hidden border-b border-line">
       {tabs.map(({ to, text, end }) => (
         <NavLink
           key={to}

@@ -109,9 +109,9 @@ def read_timings(answers: Path) -> Timings:
     sent, asked = pl.col("answered_at"), pl.col("reused_from").is_null()
     row = (
         table.select(
-            *(pl.col("latency_ms").filter(got).quantile(q, "nearest").alias(f"latency_p{int(q * 100)}")
+            *(pl.col("latency_ms").filter(got).quantile(q, "linear").alias(f"latency_p{int(q * 100)}")
               for q in (0.5, 0.95, 0.99)),
-            *(pl.col("ttft_ms").filter(got).quantile(q, "nearest").alias(f"ttft_p{int(q * 100)}") for q in (0.5, 0.95)),
+            *(pl.col("ttft_ms").filter(got).quantile(q, "linear").alias(f"ttft_p{int(q * 100)}") for q in (0.5, 0.95)),
             pl.col("prompt_tokens").sum().alias("prompt_tokens"),
             pl.col("prompt_tokens").count().alias("prompt_known"),
             pl.col("completion_tokens").sum().alias("completion_tokens"),

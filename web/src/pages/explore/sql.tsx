@@ -20,8 +20,9 @@ const Editor = lazy(() => import("./editor"));
 
 const EXAMPLE = `SELECT model, doc_class, avg(value) AS mean, count(*) AS samples
 FROM scores
+WHERE metric = 'cer'
 GROUP BY model, doc_class
-ORDER BY mean DESC`;
+ORDER BY mean`;
 const NAMED = /\$([A-Za-z_]\w*)/g;
 /** Characters of a query that still go into an address. */
 const MOST_LINKED = 8000;
