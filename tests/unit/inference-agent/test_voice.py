@@ -100,13 +100,21 @@ async def test_a_flood_is_bounded_counted_and_cheap(heard: Heard) -> None:
     assert len(await heard.store.get(KEY)) < KEPT_CHARACTERS + 10_000
 
 
-async def test_reading_goes_on_across_a_full_file(heard: Heard) -> None:
+async def test_reading_goes_on_across_a_full_file(heard: Heard, tmp_path: Path) -> None:
     heard.environment.settings = heard.environment.settings.model_copy(update={"log_bytes": 1 << 16})
-    code = "import time\nfor n in range(1200):\n    print(f'{n} ' + 'x' * 30)\n    time.sleep(0.001)\n"
+    # It writes fewer lines at a time than are told at once, and then waits for the reader, however slow that is.
+    code = (
+        "import pathlib, time\n"
+        "for n in range(1200):\n"
+        "    print(f'{n} ' + 'x' * 30)\n"
+        f"    while n % 80 == 79 and not pathlib.Path({str(tmp_path)!r}, f'heard-{{n}}').exists(): time.sleep(0.01)\n"
+    )
     handle = await heard.start(code)
     ended = asyncio.create_task(heard.environment.wait_exit(handle))
     while not ended.done():
         await heard.voice.listen()
+        if (lines := heard.lines()) and len(lines) % 80 == 0:
+            (tmp_path / f"heard-{lines[-1].split()[0]}").touch()
         await asyncio.sleep(0.02)
     await heard.voice.detach()
     await heard.environment.stop(handle)
