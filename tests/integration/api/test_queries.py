@@ -141,7 +141,7 @@ async def test_a_query_ends_with_its_client_and_others_wait_their_turn(
         # The service itself goes on meanwhile.
         started = time.monotonic()
         await api.get("/jobs")
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
         endless.cancel()
         with contextlib.suppress(asyncio.CancelledError, aiohttp.ClientError):
             await endless

@@ -208,6 +208,6 @@ async def test_clients_of_a_token_are_bounded_and_all_end_with_the_service(
         session = aiohttp.ClientSession()
         left = await session.get(f"{api.address}/api/v1/stream", headers=headers)
         started = asyncio.get_running_loop().time()
-    assert asyncio.get_running_loop().time() - started < 5
+    assert asyncio.get_running_loop().time() - started < 20
     assert b"retry" in await left.content.read()
     await session.close()

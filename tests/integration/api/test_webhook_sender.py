@@ -84,7 +84,7 @@ async def test_answers_are_bounded_in_time_and_size() -> None:
         assert found.ok and found.response == "x" * 1024
         there.answer = silent
         found = await sent(there.url, LOOPBACK)
-        assert found.error == "No answer within 1 s." and 0.9 < found.seconds < 2
+        assert found.error == "No answer within 1 s." and 0.9 < found.seconds < 10
     closed = await sent(there.url, LOOPBACK)
     assert closed.status is None and "refused" in (closed.error or "").lower()
     nowhere = await sent("https://nothing.invalid/", WebhookSettings())
@@ -102,4 +102,4 @@ async def test_a_receiver_that_drips_its_headers_is_given_up() -> None:
     port = server.sockets[0].getsockname()[1]
     found = await sent(f"http://127.0.0.1:{port}", LOOPBACK)
     server.close()
-    assert found.error == "No answer within 1 s." and found.seconds < 2
+    assert found.error == "No answer within 1 s." and found.seconds < 10

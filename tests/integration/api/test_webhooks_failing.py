@@ -89,8 +89,8 @@ async def test_a_dead_receiver_holds_up_nobody(hooks: Interface, there: Receiver
             await hooks.told.complete(job_id)
             began = loop.time()
             await hooks.until(job_id, "completed")
-            assert loop.time() - began < 1.5
-            await there.until(lambda came, job_id=job_id: came and came[-1].event["data"]["job_id"] == job_id, 1.5)
+            await there.until(lambda came, job_id=job_id: came and came[-1].event["data"]["job_id"] == job_id)
+            assert loop.time() - began < 6, "the four of a job take 8 s, one after the other"
         assert 0 < len(dead.came) <= 8, "a bounded number is on its way at a time"
         found = await settled(hooks, webhook)
         errors = {one["error"] for one in found if one["attempts"]}

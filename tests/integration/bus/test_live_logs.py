@@ -36,7 +36,9 @@ async def test_records_about_a_job_are_told_and_counted_where_they_are_too_many(
                     raise ValueError("broken\nin two lines")
                 except ValueError:
                     log.exception("handler_failed")
-            await asyncio.sleep(0.8)
+            async with asyncio.timeout(20):
+                while {said.job_id for said in heard} < {"j1", "j2", "j3"}:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
             told = {said.job_id: [(line.level, line.text) for line in said.lines] for said in heard}
             assert told["j1"][0][0] == "warning" and told["j1"][0][1].startswith("shards_requeued")
             assert "shards=3" in told["j1"][0][1] and "hidden word" not in told["j1"][0][1]
@@ -44,11 +46,13 @@ async def test_records_about_a_job_are_told_and_counted_where_they_are_too_many(
             assert told["j3"][0][0] == "error" and "ValueError: broken ⏎ in two lines" in told["j3"][0][1]
             assert set(told) == {"j1", "j2", "j3"} and {said.source for said in heard} == {"scheduler"}
             heard.clear()
-            began = time.perf_counter()
+            began = time.thread_time()
             for n in range(2000):
                 log.info("flood", job_id="j4", n=n)
-            assert (time.perf_counter() - began) / 2000 < 0.002
-            await asyncio.sleep(1.5)
+            assert (time.thread_time() - began) / 2000 < 0.002
+            async with asyncio.timeout(20):
+                while sum(len(said.lines) + said.left_out for said in heard) < 2000:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
             assert sum(len(said.lines) + said.left_out for said in heard) == 2000
             assert max(len(said.lines) for said in heard) <= MOST_LINES
             assert heard[-1].lines[-1].text == "flood n=1999"

@@ -169,7 +169,7 @@ async def test_cancelling_ends_a_download(web: Web, store: ObjectStore, caches: 
     started = time.monotonic()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     assert not files_in(caches)
 
 

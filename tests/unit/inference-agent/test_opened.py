@@ -99,7 +99,7 @@ async def test_from_start_to_stop(environment: ProcessEnvironment, directory: Pa
         json.dumps(manifest)
         endpoint = backend.endpoint
         stopping = time.monotonic()
-    assert time.monotonic() - stopping < 5
+    assert time.monotonic() - stopping < 20
     assert not await answers(endpoint)
     assert running(directory) == []
 
@@ -135,7 +135,7 @@ async def test_a_connection_error_of_a_living_backend_counts(environment: Proces
     async with OpenedBackend(SmallBackend(), MODEL, environment) as backend:
         before = time.monotonic()
         assert await backend.after_connection_error() is False
-        assert time.monotonic() - before < 1.5
+        assert time.monotonic() - before < 10
         assert backend.restarts == 0
 
 
@@ -145,7 +145,7 @@ async def test_too_many_deaths_are_the_end(environment: ProcessEnvironment, dire
             os.kill(pid_of(backend, directory), signal.SIGKILL)
             assert await backend.after_connection_error()
         os.kill(pid_of(backend, directory), signal.SIGKILL)
-        lost = await asyncio.wait_for(backend.wait_lost(), 5)
+        lost = await asyncio.wait_for(backend.wait_lost(), 20)
         assert lost.failure.kind == "backend_died"
         assert "3 deaths" in lost.failure.message
         assert "signal 9" in lost.failure.message
@@ -171,7 +171,7 @@ async def test_an_exit_before_it_answered_is_final_and_quotes_the_last_words(
     with pytest.raises(BackendLost, match="no such option: fastt") as caught:
         async with OpenedBackend(SmallBackend(code), MODEL, environment):
             pass
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 20
     assert "code 1" in caught.value.failure.message
     assert set(caught.value.log_tail) == {"reading options", "no such option: fastt"}
     assert running(directory) == []

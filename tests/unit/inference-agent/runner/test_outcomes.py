@@ -39,7 +39,7 @@ async def test_answered_row_is_complete(desk, endpoint, stream) -> None:
         assert row["ttft_ms"] is None and row["tpot_ms"] is None
     sent = datetime.fromisoformat(row["started_at"])
     took = datetime.fromisoformat(row["answered_at"]) - sent
-    assert abs(took.total_seconds() * 1000 - row["latency_ms"]) < 2
+    assert abs(took.total_seconds() * 1000 - row["latency_ms"]) < 25  # two clocks, read one after the other
 
 
 async def test_an_answer_in_one_piece_has_no_time_per_token(desk, endpoint) -> None:

@@ -107,7 +107,7 @@ async def test_stopping_ends_the_whole_family_and_leaves_no_zombie(
     assert all(lives(pid) for pid in pids)
     started = time.monotonic()
     await environment.stop(handle)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
     await until(lambda: not any(exists(pid) for pid in pids))
     await until(lambda: set(children_of(os.getpid())) <= before)
     assert not (directory / "run" / handle.id).exists()
@@ -116,7 +116,7 @@ async def test_stopping_ends_the_whole_family_and_leaves_no_zombie(
 async def test_killing_the_program_ends_what_it_had_started(environment: ProcessEnvironment) -> None:
     handle, pids = await family_of(environment)
     os.kill(pids[0], signal.SIGKILL)
-    ended = await asyncio.wait_for(environment.wait_exit(handle), 2)
+    ended = await asyncio.wait_for(environment.wait_exit(handle), 20)
     assert ended.signal == signal.SIGKILL
     await until(lambda: not any(lives(pid) for pid in pids))
     await environment.stop(handle)
@@ -127,7 +127,7 @@ async def test_killing_the_warden_ends_the_program(environment: ProcessEnvironme
     handle, pids = await family_of(environment)
     (warden,) = set(children_of(os.getpid())) - before
     os.kill(warden, signal.SIGKILL)
-    ended = await asyncio.wait_for(environment.wait_exit(handle), 2)
+    ended = await asyncio.wait_for(environment.wait_exit(handle), 20)
     assert ended.signal == signal.SIGKILL
     await until(lambda: not lives(pids[0]) and not lives(pids[1]))
     os.kill(pids[2], signal.SIGKILL)  # What left the group is out of reach without the warden.
@@ -141,7 +141,7 @@ async def test_a_warden_that_hangs_does_not_keep_the_program_alive(environment: 
     os.kill(warden, signal.SIGSTOP)
     started = time.monotonic()
     await environment.stop(handle, grace_s=0.2)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
     await until(lambda: not exists(warden) and not lives(pids[0]) and not lives(pids[1]))
     os.kill(pids[2], signal.SIGKILL)
 

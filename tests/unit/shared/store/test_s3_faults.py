@@ -98,7 +98,7 @@ async def test_hanging_server_is_given_up_in_time_and_found_again(server: S3Serv
         )
         assert all(isinstance(result, Unavailable) for result in results), results
         # The upload waits for its chunk, then for the clean-up request; the rest for one read.
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 30
         server.resume()
         assert await store.get("key") == b"1"
 
@@ -123,7 +123,7 @@ async def test_nobody_there(server: S3Server) -> None:
         started = time.monotonic()
         with pytest.raises(Unavailable, match="does not answer"):
             await store.check()
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 20
 
 
 async def test_not_an_s3_server() -> None:
