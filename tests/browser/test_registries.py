@@ -46,6 +46,19 @@ async def test_a_metric_says_what_it_measures_and_what_can_be_chosen(visitors: V
     await fits(page)
 
 
+async def test_a_table_that_goes_on_to_the_right_shows_it_at_its_edge(visitors: Visitors) -> None:
+    page = await visitors.come("/registries", viewport=PHONE)
+    table = page.get_by_role("table", name="Models")
+    edge = table.locator("..").locator("[data-more]")
+    await expect(edge).to_have_attribute("data-more", "right")
+    await table.evaluate("one => one.scrollTo(one.scrollWidth, 0)")
+    await expect(edge).to_have_attribute("data-more", "left")
+    await page.set_viewport_size({"width": 1600, "height": 900})
+    await expect(table).to_be_visible()
+    await expect(edge).to_have_count(0)
+    await accessible(page)
+
+
 @pytest.fixture
 async def used(stack: Stack, endpoint: EndpointProcess) -> str:
     """A job has been handed in with `few`: the digest of it."""

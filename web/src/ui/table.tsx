@@ -3,6 +3,7 @@ import { ArrowDown, ArrowUp } from "lucide-react";
 import { type ReactNode, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { classes } from "@/ui/classes";
+import { Sideways } from "@/ui/sideways";
 
 export interface Column<T> {
   key: string;
@@ -25,7 +26,7 @@ const ROW_HEIGHT = 41;
 const FEW = 50;
 
 /**
- * A table of any length: only what is seen is in the page. Wider than its place, it scrolls by itself.
+ * A table of any length: only what is seen is in the page. Wider than its place, it scrolls by itself, and shows where there is more.
  * @param onNearEnd Called when the last rows come into sight: the next page may be fetched.
  */
 export function Table<T>({
@@ -76,74 +77,76 @@ export function Table<T>({
     : rows.map((_row, index) => ({ index, start: 0 }));
 
   return (
-    <div
-      ref={ref}
-      role="table"
-      aria-label={label}
-      aria-rowcount={(total ?? rows.length) + 1}
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
-      tabIndex={0}
-      className="relative overflow-auto"
-      style={{ maxHeight: virtual ? height : undefined }}
-    >
-      <div role="rowgroup" className="sticky top-0 z-10" style={{ minWidth }}>
-        <div
-          role="row"
-          aria-rowindex={1}
-          className="grid border-b border-line bg-raised text-xs font-semibold"
-          style={{ gridTemplateColumns: template }}
-        >
-          {columns.map((column) => (
-            <HeaderCell key={column.key} column={column} sort={sort} onSort={onSort} />
-          ))}
-        </div>
-      </div>
+    <Sideways scroller={ref}>
       <div
-        role="rowgroup"
-        className="relative"
-        style={{ minWidth, height: virtual ? virtualizer.getTotalSize() : undefined }}
+        ref={ref}
+        role="table"
+        aria-label={label}
+        aria-rowcount={(total ?? rows.length) + 1}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
+        tabIndex={0}
+        className="relative overflow-auto"
+        style={{ maxHeight: virtual ? height : undefined }}
       >
-        {shown.map(({ index, start }) => {
-          const row = rows[index];
-          if (row === undefined) return null;
-          const key = rowKey(row, index);
-          return (
-            // biome-ignore lint/a11y/useKeyWithClickEvents: a link or button in the row does the same by keyboard
-            <div
-              key={key}
-              role="row"
-              tabIndex={-1}
-              aria-rowindex={index + 2}
-              aria-current={selected === key || undefined}
-              data-index={index}
-              ref={virtual ? virtualizer.measureElement : undefined}
-              onClick={onRow ? () => onRow(row) : undefined}
-              className={classes(
-                "grid w-full border-b border-line",
-                virtual && "absolute left-0",
-                onRow && "cursor-pointer hover:bg-raised",
-                selected === key && "bg-raised",
-              )}
-              style={{ gridTemplateColumns: template, transform: virtual ? `translateY(${start}px)` : undefined }}
-            >
-              {columns.map((column) => (
-                <div
-                  key={column.key}
-                  role="cell"
-                  className={classes(
-                    "min-w-0 self-center px-3 py-2.5 wrap-anywhere",
-                    column.numeric && "text-right tabular-nums",
-                  )}
-                >
-                  {column.cell(row)}
-                </div>
-              ))}
-            </div>
-          );
-        })}
+        <div role="rowgroup" className="sticky top-0 z-10" style={{ minWidth }}>
+          <div
+            role="row"
+            aria-rowindex={1}
+            className="grid border-b border-line bg-raised text-xs font-semibold"
+            style={{ gridTemplateColumns: template }}
+          >
+            {columns.map((column) => (
+              <HeaderCell key={column.key} column={column} sort={sort} onSort={onSort} />
+            ))}
+          </div>
+        </div>
+        <div
+          role="rowgroup"
+          className="relative"
+          style={{ minWidth, height: virtual ? virtualizer.getTotalSize() : undefined }}
+        >
+          {shown.map(({ index, start }) => {
+            const row = rows[index];
+            if (row === undefined) return null;
+            const key = rowKey(row, index);
+            return (
+              // biome-ignore lint/a11y/useKeyWithClickEvents: a link or button in the row does the same by keyboard
+              <div
+                key={key}
+                role="row"
+                tabIndex={-1}
+                aria-rowindex={index + 2}
+                aria-current={selected === key || undefined}
+                data-index={index}
+                ref={virtual ? virtualizer.measureElement : undefined}
+                onClick={onRow ? () => onRow(row) : undefined}
+                className={classes(
+                  "grid w-full border-b border-line",
+                  virtual && "absolute left-0",
+                  onRow && "cursor-pointer hover:bg-raised",
+                  selected === key && "bg-raised",
+                )}
+                style={{ gridTemplateColumns: template, transform: virtual ? `translateY(${start}px)` : undefined }}
+              >
+                {columns.map((column) => (
+                  <div
+                    key={column.key}
+                    role="cell"
+                    className={classes(
+                      "min-w-0 self-center px-3 py-2.5 wrap-anywhere",
+                      column.numeric && "text-right tabular-nums",
+                    )}
+                  >
+                    {column.cell(row)}
+                  </div>
+                ))}
+              </div>
+            );
+          })}
+        </div>
+        {rows.length === 0 && <p className="p-6 text-center text-muted">{t("table.none")}</p>}
       </div>
-      {rows.length === 0 && <p className="p-6 text-center text-muted">{t("table.none")}</p>}
-    </div>
+    </Sideways>
   );
 }
 
