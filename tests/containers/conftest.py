@@ -19,8 +19,8 @@ from deployment_job import SAMPLES, write_documents, write_job
 from vhb_shared.testing.real_vllm import SERVE_ARGS, SERVE_ENV
 
 MAX_TOKENS = 400
-BUILD_S = 900
-SERVICES = ("scheduler", "inference-agent", "evaluator", "reporter", "api", "s3")
+BUILD_S = 1200
+SERVICES = ("scheduler", "inference-agent", "evaluator", "reporter", "api", "s3", "postgres")
 LIVE = pytest.StashKey[Deployment]()
 
 
@@ -40,7 +40,7 @@ def images(base_image: str) -> Iterator[str]:
     """Start of the names of this checkout's images."""
     name = f"vhb-e2e-{secrets.token_hex(4)}"
     try:
-        run("sh", "deploy/images/build.sh", "--offline", cwd=ROOT, timeout=BUILD_S,
+        run("sh", "deploy/images/build.sh", "--offline", "--postgres", cwd=ROOT, timeout=BUILD_S,
             env={**os.environ, "BASE_IMAGE": base_image, "VHB_IMAGES": name})  # fmt: skip
         yield name
     finally:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deployment_api import Api
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 UP_S = 300
@@ -75,7 +77,7 @@ class Deployment:
         self.folder, self._base = folder, base
         self.weights = folder / "weights"
         self.weights.mkdir(mode=0o755)
-        run(BIN / "vhb", "init", folder, "--docker", "--offline")
+        run(BIN / "vhb", "init", folder, "--docker", "--offline", "--postgres")
         known = _variables(folder / ".env")
         if os.geteuid() == 0:
             os.chown(self.weights, int(known["VHB_UID"]), int(known["VHB_GID"]))
@@ -94,8 +96,7 @@ class Deployment:
             "VHB_DOCKER_ALLOWED_MOUNTS": str(self.weights),
             "VHB_DOCKER_PULL": "never",
         }
-        with (folder / ".env").open("a") as file:
-            file.writelines(f"{key}={value}\n" for key, value in more.items())
+        self.set(**more)
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("VHB_", "COMPOSE_"))}
         self._compose_env = clean
         self.env = {
@@ -105,6 +106,13 @@ class Deployment:
             "VHB_S3_ENDPOINT": f"http://127.0.0.1:{s3_port}",
             "VHB_CACHE_DIR": str(folder / "cache"),
         }
+        token = (folder / "secrets" / "api" / "admin.token").read_text().strip()
+        self.api = Api(f"http://127.0.0.1:{api_port}", token)
+
+    def set(self, **variables: str) -> None:
+        """Writes variables of compose.yaml; the last word on one counts."""
+        with (self.folder / ".env").open("a") as file:
+            file.writelines(f"{key}={value}\n" for key, value in variables.items())
 
     def compose(self, *arguments: str, timeout: float = 120) -> str:
         """`docker compose` on this project."""
@@ -116,13 +124,17 @@ class Deployment:
         """Starts it; returns when every service is healthy."""
         self.compose("up", "--detach", "--wait", "--wait-timeout", str(UP_S), timeout=UP_S + 60)
 
-    def down(self) -> None:
-        """Ends it, and leaves nothing of it behind."""
+    def down(self, *more: str) -> None:
+        """Ends it, and what its agent has started.
+
+        Args:
+            more: `--volumes` leaves nothing of it behind.
+        """
         with suppress(AssertionError, subprocess.TimeoutExpired):
             self.compose("kill", "inference-agent")
         for container in self.backends(stopped=True):
             docker("rm", "--force", "--volumes", container)
-        self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "5", timeout=180)
+        self.compose("--profile", "*", "down", "--remove-orphans", "--timeout", "5", *more, timeout=180)
 
     def container(self, service: str) -> str:
         """The id of a service's container."""
@@ -207,6 +219,11 @@ class Deployment:
         environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
         return Results(out, answers, environment)
 
+    def event_ids(self, *job_id: str) -> list[str]:
+        """Of everything that has happened in a job or in all, by the bus; sorted, each once."""
+        said = self.vhb("events", *job_id, "--json").splitlines()
+        return sorted({json.loads(line)["id"] for line in said})
+
     def last_words(self) -> str:
         """The last lines of every container of it."""
         said = [self._tail(container) for container in self.backends(stopped=True)]
@@ -233,7 +250,7 @@ def deployed(folder: Path, images: str, base: str, *, prepare: Callable[[Deploym
             raise AssertionError(f"{error}\n{deployment.last_words()}") from error
         yield deployment
     finally:
-        deployment.down()
+        deployment.down("--volumes")
 
 
 def _variables(path: Path) -> dict[str, str]:

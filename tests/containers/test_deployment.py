@@ -113,6 +113,23 @@ def test_storage_restarted(deployment: Deployment, job: Path, undisturbed: Resul
     run_.same_engine()
 
 
+def test_database_killed(deployment: Deployment, job: Path, undisturbed: Results, tmp_path: Path) -> None:
+    run_ = Disturbed(deployment, job)
+    wait_until(lambda: _counted(deployment, run_.job_id) > 0, 60, "the database knows of the first answers")
+    run_.check_under_way()
+    database, api = deployment.container("postgres"), deployment.container("api")
+    before = _restarts(database), _restarts(api)
+    deployment.kill_9(database)
+    run_.same(undisturbed, tmp_path / "out")
+    run_.same_engine()
+    happened = deployment.event_ids(run_.job_id)
+    took = wait_until(lambda: deployment.api.event_ids(run_.job_id) == happened, 60, "it knows of everything")
+    print(f"\nit knew of everything {took:.1f} s after the results")
+    assert _counted(deployment, run_.job_id) == SAMPLES, "nothing twice"
+    assert deployment.api.get(f"/jobs/{run_.job_id}")["status"] == "completed"
+    assert (_restarts(database), _restarts(api)) == (before[0] + 1, before[1]), "the interface waited for it"
+
+
 def test_agent_killed(deployment: Deployment, job: Path, undisturbed: Results, tmp_path: Path) -> None:
     run_ = Disturbed(deployment, job)
     run_.check_under_way()
@@ -140,6 +157,10 @@ def test_agents_and_reasons_are_shown(deployment: Deployment, entry: dict[str, A
 
 def test_no_secret_shows(deployment: Deployment, undisturbed: Results) -> None:
     files = [*deployment.folder.glob("secrets/nats/*.json"), *deployment.folder.glob("secrets/s3/*.secret_key")]
+    files += [
+        deployment.folder / "secrets" / "postgres" / "password",
+        deployment.folder / "secrets" / "api" / "admin.token",
+    ]
     secrets = [json.loads(path.read_text())["password"] if path.suffix == ".json" else path.read_text().strip()
                for path in files]  # fmt: skip
     assert len(secrets) > 10 and all(len(secret) >= 40 for secret in secrets)
@@ -160,12 +181,18 @@ def test_gpus_without_their_runtime_are_refused(deployment: Deployment) -> None:
 
 
 def test_cancelled_within_seconds(deployment: Deployment, job: Path, undisturbed: Results) -> None:
-    """The last one: it takes the warm engine with it."""
+    """The last one of this file: it takes the warm engine with it."""
     run_ = Disturbed(deployment, job)
     deployment.vhb("cancel", run_.job_id)
     took = wait_until(lambda: not deployment.backends(stopped=True), 30, "its container is gone")
     print(f"\nits container was gone {took:.1f} s after the command")
     assert deployment.status(run_.job_id)["status"] == "cancelled"
+
+
+def _counted(deployment: Deployment, job_id: str) -> int:
+    """Samples of a job that the database has an outcome of."""
+    counts: dict[str, int] = deployment.api.get(f"/jobs/{job_id}")["counts"]
+    return sum(counts.values())
 
 
 def _restarts(container: str) -> int:

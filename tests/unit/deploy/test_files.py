@@ -1,6 +1,7 @@
 """compose.yaml, Dockerfiles and locks keep the rules that make them run everywhere."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -83,12 +84,28 @@ def test_postgresql_is_there_on_request_inside_the_network_only() -> None:
     assert api["environment"]["VHB_API_DATABASE_PASSWORD_FILE"] == file
 
 
+def test_postgresql_built_here_is_of_the_version_that_the_public_image_has() -> None:
+    pinned = re.search(r"postgres:(\d+)", (ROOT / "compose.yaml").read_text())
+    built = re.search(r"^ARG POSTGRES=(\d+)$", (ROOT / "deploy/images/postgres.Dockerfile").read_text(), re.M)
+    assert pinned and built and pinned[1] == built[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(("--postgres",), "--postgres goes with --offline"), (("--ofline",), "--ofline is none of")]
+)
+def test_what_cannot_be_built_is_said_before_anything_is(words: tuple[str, ...], said: str) -> None:
+    command = ["sh", ROOT / "deploy" / "images" / "build.sh", *words]
+    done = subprocess.run(command, env={"PATH": "/usr/bin:/bin", "DOCKER": "false"}, capture_output=True, text=True)
+    assert done.returncode == 2 and said in done.stderr
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "deploy").rglob("*Dockerfile")), ids=lambda path: path.name)
 def test_dockerfiles_build_with_every_builder(path: Path) -> None:
     text = path.read_text()
     assert "ARG BASE_IMAGE=" in text and "FROM ${BASE_IMAGE}" in text
     assert "--mount" not in text and "--chmod" not in text and "<<" not in text and "# syntax" not in text
-    assert re.search(r"^USER 10001", text, re.M) and "--require-hashes" in text
+    assert re.search(r"^USER 10001", text, re.M)
+    assert text.count("pip install") == text.count("--require-hashes") + text.count("--no-deps"), "checked by hash"
 
 
 def _pins(lock: str) -> dict[str, str]:
