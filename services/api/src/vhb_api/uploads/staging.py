@@ -70,9 +70,12 @@ class Uploads:
             if upload is not None:
                 upload = self._known.setdefault(upload_id, upload)
         if upload is None or upload.owner != owner:
-            raise NotFound(f"upload {upload_id}: it was removed, or nobody used it for {self.bounds.hours:g} hours")
+            raise self._gone(upload_id)
         upload.touch()
         return upload
+
+    def _gone(self, upload_id: str) -> NotFound:
+        return NotFound(f"upload {upload_id}: it was removed, or nobody used it for {self.bounds.hours:g} hours")
 
     async def put(self, upload: Upload, name: str, content: AsyncIterable[bytes]) -> int:
         """Writes a file, whole or not at all. Returns its size.
@@ -81,6 +84,7 @@ class Uploads:
             Refused: its name cannot be.
             TooMuch: of it, of the upload, or of all uploads.
             Conflict: a file is where a folder is needed, or the other way round.
+            NotFound: the upload was removed meanwhile.
             Unavailable: the disk is full.
         """
         path = upload.folder / relative_path(name)
@@ -106,9 +110,11 @@ class Uploads:
                 finally:
                     await asyncio.to_thread(file.close)
                 await asyncio.to_thread(_move, partial, path, name)
-        except BaseException:
+        except BaseException as error:
             upload.bytes -= size
             await asyncio.shield(asyncio.to_thread(partial.unlink, True))
+            if isinstance(error, FileNotFoundError):  # the upload was removed while the file came
+                raise self._gone(upload.upload_id) from None
             raise
         upload.bytes -= upload.sizes.get(name, 0)
         upload.sizes[name] = size
@@ -166,7 +172,10 @@ class Uploads:
         """Sweeps again and again."""
         while True:
             await asyncio.sleep(SWEEP_S)
-            await self.sweep()
+            try:
+                await self.sweep()
+            except OSError:
+                log.exception("uploads_not_swept")
 
 
 def _check_unread(upload: Upload) -> None:
@@ -175,6 +184,7 @@ def _check_unread(upload: Upload) -> None:
 
 
 def _move(partial: Path, path: Path, name: str) -> None:
+    partial.stat()  # else folders of an upload that is gone would be made anew
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.replace(path)

@@ -72,10 +72,17 @@ def read_upload(root: Path) -> Upload | None:
     for folder, _, names in os.walk(upload.folder):
         for name in names:
             path = Path(folder, name)
-            upload.sizes[path.relative_to(upload.folder).as_posix()] = path.stat().st_size
+            upload.sizes[path.relative_to(upload.folder).as_posix()] = _size(path)
     unpacked = (Path(folder, name) for folder, _, names in os.walk(root / UNPACKED) for name in names)
-    upload.bytes = sum(upload.sizes.values()) + sum(path.stat().st_size for path in unpacked)
+    upload.bytes = sum(upload.sizes.values()) + sum(map(_size, unpacked))
     return upload
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0  # removed just now
 
 
 def all_folders(root: Path) -> list[tuple[Path, float | None]]:
@@ -88,7 +95,11 @@ def all_folders(root: Path) -> list[tuple[Path, float | None]]:
         try:
             used = (folder / ABOUT).stat().st_mtime
         except OSError:
+            try:
+                made = folder.stat().st_mtime
+            except FileNotFoundError:
+                continue  # removed just now
             # One that is just being made has none yet.
-            used = time.time() if time.time() - folder.stat().st_mtime < NEW_S else None
+            used = time.time() if time.time() - made < NEW_S else None
         found.append((folder, used))
     return found
