@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from interface import Interface, interface
 from story import Story
+from yarl import URL
 
 from vhb_api.settings import ApiSettings
 from vhb_shared.errors import UserError
@@ -143,3 +144,16 @@ def test_beyond_this_machine_it_speaks_tls_only(host: str, tmp_path: Path) -> No
     ApiSettings(host=host, trusted_network=True).check()
     for own in ("127.0.0.1", "::1", "localhost"):
         ApiSettings(host=own).check()
+
+
+@pytest.mark.parametrize("path", ["%00", "jobs/%00", "a" * 300, "a/" * 3000, "%2e%2e/%2e%2e/index.html"])
+async def test_any_address_is_one_of_the_page(
+    api: Interface, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    folder = tmp_path / "a" / "page"
+    folder.mkdir(parents=True)
+    (folder / "index.html").write_text("the page")
+    (tmp_path / "index.html").write_text("not the page")
+    monkeypatch.setattr("vhb_api.rest.page.FOLDER", folder)
+    async with api.session.get(URL(f"{api.address}/{path}", encoded=True)) as said:
+        assert (said.status, await said.text()) == (200, "the page")

@@ -6,6 +6,7 @@ from interface import Interface, Said
 
 from vhb_api.access.sessions import Sessions
 from vhb_api.db.database import Database
+from vhb_api.rest.context import GUESSES_PER_MINUTE
 
 
 def cookie_of(said: Said) -> str:
@@ -43,6 +44,24 @@ async def test_a_session_counts_for_the_service_s_own_page_only(api: Interface) 
         assert (await api.ask("GET", "/jobs", token=None, headers=headers | {"Cookie": cookie})).status == 200
     # No other page logs a person in, as somebody else.
     said = await api.ask("POST", "/session", token=None, json={"token": api.admin}, headers={"Origin": other})
+    assert said.status == 403 and "Set-Cookie" not in said.headers
+
+
+async def test_browsers_whose_session_ended_are_told_to_log_in_however_many_there_are(api: Interface) -> None:
+    port = api.address.rpartition(":")[2]
+    stale = {"Cookie": f"vhb-session-{port}=stale", "Sec-Fetch-Site": "same-origin"}
+    said = [await api.ask("GET", "/me", token=None, headers=stale) for _ in range(GUESSES_PER_MINUTE + 5)]
+    assert {each.status for each in said} == {401}
+    assert said[-1].json["detail"] == "This session has ended: log in again."
+    # They are no guesses: whose token is wrong is still told so.
+    assert (await api.ask("GET", "/me", token="wrong")).status == 401
+
+
+async def test_an_origin_that_is_none_is_another_one(api: Interface) -> None:
+    cookie = await logged_in(api, token=api.admin)
+    said = await api.ask("GET", "/me", token=None, headers={"Cookie": cookie, "Origin": "http://["})
+    assert said.status == 401
+    said = await api.ask("POST", "/session", token=None, json={"token": api.admin}, headers={"Origin": "http://["})
     assert said.status == 403 and "Set-Cookie" not in said.headers
 
 

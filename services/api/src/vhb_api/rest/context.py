@@ -115,10 +115,9 @@ async def bearer(
     elif session is not None:
         known = await asyncio.to_thread(context.sessions.known, session)
     if known is None:
-        if given is not None or session is not None:
+        if given is not None:
             guessed_wrong(request, context)
-        what = "This token is not known, or was revoked." if given is not None else "A token is needed."
-        raise Failed(401, f"{what} Send one as `Authorization: Bearer TOKEN`.", headers={"WWW-Authenticate": "Bearer"})
+        raise Failed(401, _stranger(given is not None, session is not None), headers={"WWW-Authenticate": "Bearer"})
     request.state.bearer = known
     of_files = FILES in getattr(request.scope.get("route"), "tags", ())
     wait = (context.file_rate if of_files else context.rate).wait(known.token_id)
@@ -126,6 +125,14 @@ async def bearer(
         seconds = str(int(wait) + 1)
         raise Failed(429, f"Too many requests; the next one may come in {seconds} s.", headers={"Retry-After": seconds})
     return known
+
+
+def _stranger(token: bool, session: bool) -> str:
+    if session and not token:
+        # No guess: every browser that was away for a week sends such a cookie, and has to be told to log in.
+        return "This session has ended: log in again."
+    what = "This token is not known, or was revoked." if token else "A token is needed."
+    return f"{what} Send one as `Authorization: Bearer TOKEN`."
 
 
 def guessed_wrong(request: Request, context: Context) -> None:

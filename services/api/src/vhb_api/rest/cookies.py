@@ -28,7 +28,10 @@ def from_own_page(request: Request) -> bool:
         return site == "same-origin" or (site == "none" and reading)
     origin = request.headers.get("origin")
     if origin is not None:
-        return urlsplit(origin).netloc == request.headers.get("host")
+        try:
+            return urlsplit(origin).netloc == request.headers.get("host")
+        except ValueError:
+            return False
     return reading
 
 

@@ -56,8 +56,11 @@ async def page(path: str, request: Request) -> Response:
 
 def _file(path: str) -> Path | None:
     """The file of an address; None where there is none, or outside of the page."""
-    found = (FOLDER / path).resolve()
-    known = path != "index.html" and found.is_relative_to(FOLDER.resolve()) and found.is_file()
+    try:
+        found = (FOLDER / path).resolve()
+        known = path != "index.html" and found.is_relative_to(FOLDER.resolve()) and found.is_file()
+    except (OSError, ValueError):
+        return None  # no file can be called so
     return found if known else None
 
 
