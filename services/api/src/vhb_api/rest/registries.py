@@ -13,6 +13,7 @@ from vhb_api.rest.definitions import RegistryEntryDetails, details
 from vhb_api.rest.pages import Cursor, Limit, Page, place_of, written
 from vhb_api.rest.problems import Failed, documented
 from vhb_shared.errors import NotFound
+from vhb_shared.redaction import Redactor
 from vhb_shared.registry.base import Registered
 from vhb_shared.registry.plugins import plugins
 from vhb_shared.registry.registry import Registry
@@ -70,12 +71,14 @@ async def list_backends(
 def _entries(kind: Kind, context: Context) -> list[answers.RegistryEntry]:
     registry = Registry.load(context.settings.data_dir)
     known: Mapping[str, Registered[Any]] = getattr(registry, kind)
+    clean = Redactor().clean
     found = [
         answers.RegistryEntry(
             name=name,
             origin=one.origin,
             description=getattr(one.entry, "description", None),
-            entry=one.entry.model_dump(mode="json", exclude_unset=True),
+            # Who may look need not know what models log in with.
+            entry=clean(one.entry.model_dump(mode="json", exclude_unset=True)),
         )
         for name, one in known.items()
     ]
