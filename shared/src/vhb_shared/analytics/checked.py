@@ -13,6 +13,11 @@ import duckdb
 _READS = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
 """All others are refused: they read files, settings, or SQL that nobody looked at (`query`)."""
+_ENGINE = frozenset({"current_setting", "write_log"})
+"""Functions that are about the engine."""
+_ENGINE_TABLES = ("duckdb_", "pg_", "pragma_", "sqlite_")
+_ENGINE_SCHEMAS = frozenset({"information_schema", "pg_catalog"})
+"""Tables with its settings, and with where on this host files lie."""
 
 
 class Refused(Exception):  # noqa: N818 - a condition of the query
@@ -46,6 +51,17 @@ def check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
                 raise Refused(
                     f"the table function {name!r} is not allowed: queries read the tables, no files and no settings"
                 )
+        if kind == "FUNCTION" and str(node.get("function_name", "")).lower() in _ENGINE:
+            raise Refused(f"the function {node['function_name']!r} is not allowed: queries read no settings")
+        if kind == "BASE_TABLE" and _is_the_engine_s(node):
+            raise Refused(
+                f"{node['table_name']!r} is a table of the engine: SHOW TABLES lists the tables, DESCRIBE their columns"
+            )
+
+
+def _is_the_engine_s(table: dict[str, Any]) -> bool:
+    schema, name = (str(table.get(part, "")).lower() for part in ("schema_name", "table_name"))
+    return schema in _ENGINE_SCHEMAS or name.startswith(_ENGINE_TABLES)
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:

@@ -145,6 +145,16 @@ async def test_what_reads_is_allowed(sql: str, laid: Laid) -> None:
     assert (await ask(sql, laid, Limits(seconds=60))).rows
 
 
+@pytest.mark.parametrize("sql", [
+    "SELECT current_setting('allowed_paths')", "SELECT 1 WHERE Current_Setting('x') = 1", "SELECT write_log('x')",
+    "SELECT sql FROM duckdb_views", "SELECT * FROM main.SQLITE_MASTER", "FROM pg_settings", "SUMMARIZE pg_tables",
+    "SELECT (SELECT max(view_definition) FROM information_schema.views)", "WITH a AS (FROM duckdb_logs) FROM a",
+])  # fmt: skip
+def test_the_engine_is_not_asked_about_itself(sql: str) -> None:
+    with pytest.raises(Refused):
+        check(duckdb.connect(), sql)
+
+
 def test_a_mistake_says_the_line() -> None:
     with pytest.raises(Wrong, match=r'near "runs" \(line 2\)'):
         check(duckdb.connect(), "SELECT * -- ё\n FORM runs")
