@@ -77,9 +77,10 @@ class Tokens:
             try:
                 self._add(name, "admin", token)
             except Conflict:
-                raise UserError(
-                    f"VHB_API_ADMIN_TOKEN_FILE: the token in {file} was revoked; write another one there."
-                ) from None
+                if self.known(token) is None:  # else another process was quicker
+                    raise UserError(
+                        f"VHB_API_ADMIN_TOKEN_FILE: the token in {file} was revoked; write another one there."
+                    ) from None
         with self._database.writing() as session:
             former = TokenRow.name.startswith(_OF_FILE) & (TokenRow.hash != _hash(token))
             for row in session.scalars(select(TokenRow).where(former, TokenRow.revoked_at.is_(None))):
