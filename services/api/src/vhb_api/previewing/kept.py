@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vhb_api.previewing.preview import Preview, Wanted, preview
 from vhb_api.submitting.problems import Problem, Refused
-from vhb_api.submitting.submitter import Handed, Submitter, Wishes
+from vhb_api.submitting.submitter import Busy, Handed, Submitter, Wishes
 from vhb_shared.errors import NotFound
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
@@ -22,6 +22,7 @@ MOST = 40
 """Kept; the oldest go first."""
 HOUR_S = 3600.0
 AT_ONCE = 2
+MOST_WAITING = 20
 PATIENCE_S = 90.0
 
 
@@ -47,6 +48,7 @@ class Previews:
         self._submitter = submitter
         self._store = store
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._under_way = 0
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     async def clear(self) -> None:
@@ -58,8 +60,18 @@ class Previews:
 
         Raises:
             Refused: the job could not run, or reading takes too long.
+            Busy: too many are being made already.
             Unavailable: storage does not answer.
         """
+        if self._under_way >= MOST_WAITING:
+            raise Busy
+        self._under_way += 1
+        try:
+            return await self._make(handed, wishes, wanted, owner)
+        finally:
+            self._under_way -= 1
+
+    async def _make(self, handed: Handed, wishes: Wishes, wanted: Wanted, owner: str) -> tuple[str, Preview]:
         preview_id = secrets.token_hex(16)
         folder = self._root / preview_id
         upper = DirectoryStore(folder / "store", durable=False)
