@@ -148,8 +148,9 @@ async def test_who_missed_too_much_is_told_to_look_anew(api: Interface, monkeypa
         monkeypatch.undo()
         await api.told.complete("two")
         await watcher.until(lambda watcher: watcher.ended("two"))
-    everything = await announced(api.told)
-    assert everything[-len(watcher.events()) :] == watcher.events() and len(everything) - len(watcher.events()) > 5
+    everything, heard = await announced(api.told), watcher.events()
+    missed = everything.index(heard[0])
+    assert missed > 0 and everything[missed : missed + len(heard)] == heard
 
 
 async def test_a_client_that_does_not_read_is_dropped_and_slows_nobody(

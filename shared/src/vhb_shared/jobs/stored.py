@@ -23,8 +23,12 @@ async def plan_of(states: StateReader, store: ObjectStore, job_id: str) -> Plan:
         raise UserError(f"Job {job_id} has nothing to work on: it was {job.status}.") from None
 
 
-def metric_named(label: str) -> MetricSpec:
+def metric_named(label: str, place: str = "--metrics") -> MetricSpec:
     """A metric by its name, with options in brackets where there are some.
+
+    Args:
+        label: the name.
+        place: where the user wrote it.
 
     Raises:
         UserError: it is written in another way.
@@ -32,7 +36,7 @@ def metric_named(label: str) -> MetricSpec:
     try:
         return MetricSpec.model_validate(parse_label(label))
     except ValueError as error:
-        raise UserError(f"--metrics: {error}.") from None
+        raise UserError(f"{place}: {error}.") from None
 
 
 def evaluated_anew(plan: Plan, metrics: tuple[MetricSpec, ...]) -> JobSpec:

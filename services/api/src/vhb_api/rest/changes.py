@@ -90,7 +90,7 @@ async def evaluate(
     """Score the stored answers of a job with other metrics, as a job of its own; nothing is asked again."""
     await needed(context, job_id)
     try:
-        metrics = tuple(metric_named(name) for name in asked.metrics)
+        metrics = tuple(metric_named(name, "metrics") for name in asked.metrics)
     except UserError as error:
         raise Refused(problems_of(error, "metrics")) from None
     done = await context.submitter.evaluate(job_id, metrics, own_key(who.token_id, key))

@@ -36,8 +36,11 @@ async def schema(name: Annotated[str, Path(max_length=100)], context: Ctx, who: 
 async def written(job_id: JobId, context: Ctx, who: Viewer) -> Response:
     """A job's file, to be edited and handed in again: data are named by digest, secrets are left out."""
     spec = await _handed_in(job_id, context)
-    registry = Registry.load(context.settings.data_dir)
-    text = await asyncio.to_thread(job_file, spec, registry)
+
+    def write() -> str:
+        return job_file(spec, Registry.load(context.settings.data_dir))
+
+    text = await asyncio.to_thread(write)
     return Response(text, media_type="application/yaml")
 
 

@@ -11,6 +11,7 @@ from yarl import URL
 
 from vhb_api.db.database import Database
 from vhb_api.db.webhook_tables import DeliveryRow, WebhookRow
+from vhb_api.submitting.problems import Problem, Refused
 from vhb_api.webhooks.addresses import address_of, is_allowed
 from vhb_api.webhooks.settings import WebhookSettings
 from vhb_api.webhooks.signing import SigningKey
@@ -53,7 +54,8 @@ class Webhooks:
         """A new one, and its secret, which is shown now and can be made anew only.
 
         Raises:
-            UserError: nothing may be sent there; or there is no key.
+            Refused: nothing may be sent there.
+            UserError: there is no key.
             Conflict: there are too many.
         """
         key = self._signing()
@@ -80,7 +82,7 @@ class Webhooks:
         """Changes what is named. Who is enabled again begins without a past.
 
         Raises:
-            UserError: nothing may be sent there.
+            Refused: nothing may be sent there.
             NotFound: there is none.
         """
         wanted = dict(values)
@@ -133,17 +135,16 @@ class Webhooks:
     def _checked(self, text: str) -> str:
         url = URL(text)
         if url.scheme == "http" and self._settings.private is False:
-            raise UserError(
-                "url: https:// is needed. (http:// is for private networks, where VHB_API_WEBHOOKS_PRIVATE allows it.)"
+            raise _refused(
+                "https:// is needed. (http:// is for private networks, where VHB_API_WEBHOOKS_PRIVATE allows it.)"
             )
         try:
             address = address_of(url.host or "")
         except ValueError:
             return str(url)  # a name is looked at when it is sent to, each time
         if not is_allowed(address, self._settings.private):
-            raise UserError(
-                f"url: {address} is no public address; VHB_API_WEBHOOKS_PRIVATE names private networks that may be "
-                "sent to."
+            raise _refused(
+                f"{address} is no public address; VHB_API_WEBHOOKS_PRIVATE names private networks that may be sent to."
             )
         return str(url)
 
@@ -163,6 +164,10 @@ def url_of(text: str) -> str:
     if not fits or url.user is not None or url.password is not None or url.fragment:
         raise wrong
     return str(url)
+
+
+def _refused(why: str) -> Refused:
+    return Refused([Problem(message=f"url: {why}")])
 
 
 def _existing(session: Session, webhook_id: str) -> WebhookRow:
