@@ -1,6 +1,7 @@
 """Tokens, webhooks, the audit log: as an administrator keeps them, and as others do not see them."""
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -68,8 +69,11 @@ async def _made(page: Page, there: Receiver) -> str:
     form = page.get_by_role("dialog")
     await form.get_by_label("Name", exact=True).fill("chat")
     await form.get_by_label("Address").fill("http://10.0.0.1/hook")
+    await expect(form.get_by_text("Not a single run of it could be completed.")).to_be_visible()
     await form.get_by_role("button", name="Make a webhook").click()
-    await expect(form.get_by_role("alert")).to_contain_text("10.0.0.1 is no public address")
+    await expect(form.get_by_label("Address")).to_have_attribute("aria-invalid", "true")
+    await expect(form.get_by_text(re.compile("^10.0.0.1 is no public address"))).to_be_visible()
+    await expect(form.get_by_role("alert")).to_have_count(0)
     await form.get_by_label("Address").fill(there.url)
     await form.get_by_label("job.accepted").check()
     await accessible(page)

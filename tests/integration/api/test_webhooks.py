@@ -51,6 +51,16 @@ async def test_who_asked_is_told_once_what_the_bus_says_and_can_check_it(
     assert webhook["secret"] not in json.dumps(await hooks.get("/webhooks"))
 
 
+async def test_an_address_that_is_refused_is_a_mistake_of_its_field(hooks: Interface) -> None:
+    asked = {"name": "w", "kinds": ["job.completed"]}
+    refused = {"http://10.0.0.1/x": "10.0.0.1 is no public address", "nowhere": "expected an address like https://"}
+    for url, why in refused.items():
+        said = await hooks.ask("POST", "/webhooks", json=asked | {"url": url})
+        (mistake,) = said.json["problems"]
+        assert (said.status, mistake["field"]) == (422, "url") and mistake["message"].startswith(why)
+    assert not await hooks.get("/webhooks")
+
+
 async def test_what_is_kept_makes_no_signature(hooks: Interface, there: Receiver) -> None:
     webhook = await made(hooks, there.url)
     database = hooks.database.file

@@ -1,7 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type Dispatch, type SetStateAction, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { api, ok } from "@/api/client";
+import { api, ok, Problem } from "@/api/client";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { Field } from "@/ui/field";
@@ -16,6 +16,8 @@ interface Values {
   model: string;
   judges: boolean;
 }
+const TEXTS = ["name", "url", "job_name", "model"] as const;
+type Text_ = (typeof TEXTS)[number];
 type Set_ = Dispatch<SetStateAction<Values>>;
 
 const NEW: Values = { name: "", url: "", kinds: USUAL, job_name: "", model: "", judges: false };
@@ -78,6 +80,7 @@ function Form({
       else onClose();
     },
   });
+  const errors = mistakesByField(save.error);
   return (
     <form
       className="space-y-4"
@@ -87,11 +90,19 @@ function Form({
       }}
     >
       <div className="grid gap-4 sm:grid-cols-[1fr_2fr]">
-        <Text name="name" label={t("webhooks.name")} values={values} setValues={setValues} required />
+        <Text
+          name="name"
+          label={t("webhooks.name")}
+          errors={errors.name}
+          values={values}
+          setValues={setValues}
+          required
+        />
         <Text
           name="url"
           label={t("webhooks.url")}
           hint={t("webhooks.urlHint")}
+          errors={errors.url}
           values={values}
           setValues={setValues}
           required
@@ -103,6 +114,7 @@ function Form({
           name="job_name"
           label={t("webhooks.jobName")}
           hint={t("webhooks.jobNameHint")}
+          errors={errors.job_name}
           values={values}
           setValues={setValues}
         />
@@ -110,6 +122,7 @@ function Form({
           name="model"
           label={t("webhooks.model")}
           hint={t("webhooks.modelHint")}
+          errors={errors.model}
           values={values}
           setValues={setValues}
         />
@@ -122,7 +135,7 @@ function Form({
         />
         {t("webhooks.judges")}
       </label>
-      {save.error && <ProblemNote error={save.error} />}
+      {save.error && Object.keys(errors).length === 0 && <ProblemNote error={save.error} />}
       <div className="flex justify-end gap-2">
         <Button onClick={onClose}>{t("common:dialog.cancel")}</Button>
         <Button kind="primary" type="submit" busy={save.isPending} disabled={values.kinds.length === 0}>
@@ -133,23 +146,36 @@ function Form({
   );
 }
 
+/** What is wrong with which field; empty where something else is wrong, too. */
+function mistakesByField(error: unknown): Partial<Record<Text_, string[]>> {
+  const found: Partial<Record<Text_, string[]>> = {};
+  for (const { field, message } of error instanceof Problem ? error.mistakes : []) {
+    const name = TEXTS.find((one) => one === field);
+    if (!name) return {};
+    found[name] = [...(found[name] ?? []), message];
+  }
+  return found;
+}
+
 function Text({
   name,
   label,
   hint,
+  errors,
   values,
   setValues,
   required = false,
 }: {
-  name: "name" | "url" | "job_name" | "model";
+  name: Text_;
   label: string;
   hint?: string;
+  errors?: string[];
   values: Values;
   setValues: Set_;
   required?: boolean;
 }) {
   return (
-    <Field label={label} hint={hint}>
+    <Field label={label} hint={hint} errors={errors}>
       {(control) => (
         <input
           {...control}
@@ -173,18 +199,22 @@ function Kinds({ values, setValues }: { values: Values; setValues: Set_ }) {
       kinds: on ? [...before.kinds, kind] : before.kinds.filter((one) => one !== kind),
     }));
   return (
-    <div className="grid gap-x-6 gap-y-4 sm:grid-cols-2 lg:grid-cols-4">
+    <div className="grid gap-x-6 gap-y-4 sm:grid-cols-2">
       {KIND_GROUPS.map(({ group, kinds }) => (
         <fieldset key={group} className="min-w-0">
           <legend className="mb-1 font-medium">{t(`webhooks.group.${group}`)}</legend>
           {kinds.map((kind) => (
-            <label key={kind} className="flex items-center gap-2 py-0.5">
+            <label key={kind} className="flex items-start gap-2 py-1">
               <input
                 type="checkbox"
+                className="mt-0.5"
                 checked={values.kinds.includes(kind)}
                 onChange={(event) => toggle(kind, event.target.checked)}
               />
-              <code className="text-xs">{kind}</code>
+              <span className="min-w-0">
+                <code className="text-xs wrap-anywhere">{kind}</code>
+                <span className="block text-xs text-muted">{t(`webhooks.kind.${kind}`)}</span>
+              </span>
             </label>
           ))}
         </fieldset>

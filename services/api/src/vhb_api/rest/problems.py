@@ -108,13 +108,17 @@ def _of(error: Exception) -> Failed:
             detail = error.detail if isinstance(error.detail, str) else HTTPStatus(error.status_code).phrase
             return Failed(error.status_code, detail, headers=dict(error.headers or {}))
         case RequestValidationError():
-            problems = [
-                Problem(message=f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}")
-                for item in error.errors()
-            ]
+            problems = [_of_field(tuple(item["loc"]), str(item["msg"])) for item in error.errors()]
             return Failed(422, "The request is not as it should be.", problems=problems)
     log.exception("request_failed", exc_info=error)
     return Failed(500, "Something is wrong in the service; its log says what.")
+
+
+def _of_field(loc: tuple[str | int, ...], message: str) -> Problem:
+    message = message.removeprefix("Value error, ")
+    if len(loc) > 1 and loc[0] == "body" and isinstance(loc[1], str):
+        return Problem(message=message, field=".".join(str(part) for part in loc[1:]))
+    return Problem(message=f"{'.'.join(str(part) for part in loc)}: {message}")
 
 
 def install(app: FastAPI) -> None:

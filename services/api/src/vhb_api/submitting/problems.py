@@ -19,6 +19,8 @@ class Problem(BaseModel):
     line: int | None = None
     """From 1; none where the place is not in the file that was handed in."""
     column: int | None = None
+    field: str | None = None
+    """The field of the request's body that it is about, where that is no file."""
 
 
 class Refused(Exception):  # noqa: N818 - a condition of what was handed in

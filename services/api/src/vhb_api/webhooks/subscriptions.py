@@ -149,6 +149,10 @@ class Webhooks:
         return str(url)
 
 
+def _refused(why: str) -> Refused:
+    return Refused([Problem(message=why, field="url")])
+
+
 def url_of(text: str) -> str:
     """Reads an address of a receiver.
 
