@@ -7,8 +7,8 @@ import type { Editing } from "./editing";
 import { MoreFields } from "./more-fields";
 import { Names } from "./names";
 import { useKnown } from "./registries";
+import { SHOWN_OF_MODEL } from "./shown";
 
-const SHOWN = ["name", "backend", "model", "base_url", "api_key_env"];
 const BACKENDS = ["openai", "vllm", "sglang", "transformers", "image", "ocr"];
 
 /** Which models are asked: names of the registry, and entries of one's own. */
@@ -73,7 +73,10 @@ function OwnModel({
       {(control) => <input {...control} value={text(name)} onChange={(event) => set(name, event.target.value)} />}
     </Field>
   );
-  const asked = text("backend") === "openai" || text("backend") === "";
+  const known = useKnown("models").find((one) => one.name === text("name"));
+  // Where an engine of ours runs there is no address to give; one that is given all the same can be taken out.
+  const backend = text("backend") || (known?.backend ?? "openai");
+  const takes = (name: string) => backend === "openai" || text(name) !== "";
   return (
     <fieldset className="space-y-3 rounded-md border border-line p-4">
       <legend className="px-1 font-mono text-xs">{text("name") || t("models.one")}</legend>
@@ -91,10 +94,16 @@ function OwnModel({
           )}
         </Field>
         {input("model", t("models.model"), t("models.modelHint"))}
-        {asked && input("base_url", t("models.address"), t("models.addressHint"))}
-        {asked && input("api_key_env", t("models.key"), t("models.keyHint"))}
+        {takes("base_url") && input("base_url", t("models.address"), t("models.addressHint"))}
+        {takes("api_key_env") && input("api_key_env", t("models.key"), t("models.keyHint"))}
       </div>
-      <MoreFields editing={editing} definition="ModelEntry" path={["models", index]} data={model} shown={SHOWN} />
+      <MoreFields
+        editing={editing}
+        definition="ModelEntry"
+        path={["models", index]}
+        data={model}
+        shown={SHOWN_OF_MODEL}
+      />
       <Button small kind="danger" onClick={onRemove}>
         <Trash2 aria-hidden className="size-3.5" />
         {t("models.remove")}

@@ -4,7 +4,7 @@ import { parse, stringify } from "yaml";
 import { Field } from "@/ui/field";
 import type { Path } from "./document";
 import type { Editing } from "./editing";
-import { choicesOf, fieldsOf, kindOf, type Schema } from "./schema";
+import { choicesOf, type Definition, fieldsOf, kindOf, type Schema } from "./schema";
 
 /** Every other field that the job file's schema knows at a place: those that are set, and one to choose another by. */
 export function MoreFields({
@@ -16,13 +16,14 @@ export function MoreFields({
 }: {
   editing: Editing;
   /** Of the schema: `ModelEntry`. */
-  definition: string;
+  definition: Definition;
   path: Path;
   data: Record<string, unknown>;
   /** Fields that have a place of their own in the form. */
   shown: string[];
 }) {
   const { t } = useTranslation("start");
+  const words = (name: string) => t(`more.words.${definition}.${name}`, name);
   const fields = fieldsOf(editing.schema, definition).filter(([name]) => !shown.includes(name));
   const [added, setAdded] = useState<string[]>([]);
   const present = fields.filter(([name]) => name in data || added.includes(name));
@@ -30,7 +31,15 @@ export function MoreFields({
   return (
     <div className="space-y-3">
       {present.map(([name, field]) => (
-        <SchemaField key={name} editing={editing} name={name} field={field} path={[...path, name]} value={data[name]} />
+        <SchemaField
+          key={name}
+          editing={editing}
+          name={name}
+          words={words(name)}
+          field={field}
+          path={[...path, name]}
+          value={data[name]}
+        />
       ))}
       {others.length > 0 && (
         <Field label={t("more.label")} className="max-w-md">
@@ -39,7 +48,7 @@ export function MoreFields({
               <option value="">{t("more.choose")}</option>
               {others.map(([name]) => (
                 <option key={name} value={name}>
-                  {name}
+                  {words(name)} ({name})
                 </option>
               ))}
             </select>
@@ -53,12 +62,14 @@ export function MoreFields({
 function SchemaField({
   editing,
   name,
+  words,
   field,
   path,
   value,
 }: {
   editing: Editing;
   name: string;
+  words: string;
   field: Schema;
   path: Path;
   value: unknown;
@@ -67,7 +78,15 @@ function SchemaField({
   const set = (next: unknown) => editing.change(path, next);
   const kind = kindOf(field);
   return (
-    <Field label={<code>{name}</code>} hint={field.description} errors={editing.errors(path)}>
+    <Field
+      label={
+        <>
+          {words} <code className="text-xs font-normal text-muted">{name}</code>
+        </>
+      }
+      hint={field.description}
+      errors={editing.errors(path)}
+    >
       {(control) => {
         switch (kind) {
           case "boolean":

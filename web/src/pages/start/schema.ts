@@ -13,6 +13,9 @@ export interface Schema {
   $defs?: Record<string, Schema>;
 }
 
+/** The parts of a job that a form shows; `Job` is its top. */
+export type Definition = "Job" | "ModelEntry" | "TaskEntry";
+
 /** How a value is written: what is neither text, number nor choice is written as YAML. */
 export type Kind = "text" | "integer" | "number" | "boolean" | "choice" | "yaml";
 

@@ -19,10 +19,10 @@ import { Models } from "./models";
 import { MoreFields } from "./more-fields";
 import { Preview } from "./preview";
 import { useJobSchema } from "./schema";
+import { SHOWN_OF_JOB } from "./shown";
 import { Tasks } from "./tasks";
 
 const YamlEditor = lazy(() => import("./yaml-editor"));
-const SHOWN = ["name", "models", "tasks"];
 
 /** Where a job begins: files, a form, or its text; all three are one document. */
 export default function Start() {
@@ -146,5 +146,5 @@ function JobFields({ editing }: { editing: Editing }) {
   const top = editing.schema;
   // The job itself is the schema's top, where others are definitions.
   const schema = top && { ...top, $defs: { ...top.$defs, Job: { properties: top.properties } } };
-  return <MoreFields editing={{ ...editing, schema }} definition="Job" path={[]} data={data} shown={SHOWN} />;
+  return <MoreFields editing={{ ...editing, schema }} definition="Job" path={[]} data={data} shown={SHOWN_OF_JOB} />;
 }

@@ -9,8 +9,7 @@ import type { Editing } from "./editing";
 import { MoreFields } from "./more-fields";
 import { Names } from "./names";
 import { useKnown } from "./registries";
-
-const SHOWN = ["name", "dataset", "prompt", "metrics", "limit"];
+import { SHOWN_OF_TASK } from "./shown";
 
 /** What models are asked: data, a prompt, and how answers are scored. */
 export function Tasks({ editing }: { editing: Editing }) {
@@ -162,7 +161,9 @@ function OwnTask({
         path={["tasks", index]}
         data={task}
         shown={
-          typeof task.dataset === "object" && task.dataset !== null ? SHOWN.filter((one) => one !== "dataset") : SHOWN
+          typeof task.dataset === "object" && task.dataset !== null
+            ? SHOWN_OF_TASK.filter((one) => one !== "dataset")
+            : SHOWN_OF_TASK
         }
       />
       <Button small kind="danger" onClick={onRemove}>
