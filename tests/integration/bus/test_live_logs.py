@@ -30,7 +30,7 @@ async def test_records_about_a_job_are_told_and_counted_where_they_are_too_many(
             log.info("of nobody", agent="x")
             log.debug("too small", job_id="j1")
             log.warning("shards_requeued", run_id="j1-0", password="hidden word", shards=3)
-            await asyncio.to_thread(log.info, "from a thread", backend_id="b")
+            await asyncio.to_thread(log.info, "from a thread", backend_id="b", seconds=12.3456789, share=0.00012345)
             with structlog.contextvars.bound_contextvars(job="j3"):
                 try:
                     raise ValueError("broken\nin two lines")
@@ -42,7 +42,7 @@ async def test_records_about_a_job_are_told_and_counted_where_they_are_too_many(
             told = {said.job_id: [(line.level, line.text) for line in said.lines] for said in heard}
             assert told["j1"][0][0] == "warning" and told["j1"][0][1].startswith("shards_requeued")
             assert "shards=3" in told["j1"][0][1] and "hidden word" not in told["j1"][0][1]
-            assert told["j2"] == [("info", "from a thread backend_id=b")]
+            assert told["j2"] == [("info", "from a thread backend_id=b seconds=12.346 share=0.000123")]
             assert told["j3"][0][0] == "error" and "ValueError: broken ⏎ in two lines" in told["j3"][0][1]
             assert set(told) == {"j1", "j2", "j3"} and {said.source for said in heard} == {"scheduler"}
             heard.clear()

@@ -6,6 +6,7 @@ never waits, and never raises.
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -129,11 +130,19 @@ def _level(record: logging.LogRecord) -> Level:
     return "error" if record.levelno > logging.ERROR else "info"
 
 
+def _short(value: object) -> object:
+    """A number as a person reads it: 12.3456789 is 12.346, 0.000123456 is 0.000123."""
+    if not isinstance(value, float) or not math.isfinite(value):
+        return value
+    return round(value, 3) if abs(value) >= 1 else float(f"{value:.3g}")
+
+
 def _text(record: logging.LogRecord) -> str:
     assert isinstance(record.msg, dict)
     fields: dict[str, Any] = without_secrets(record.msg)
     words = [str(fields.get("event", ""))]
-    words += [f"{name}={value}" for name, value in fields.items() if name not in _ABOUT and not name.startswith("_")]
+    told = {name: value for name, value in fields.items() if name not in _ABOUT and not name.startswith("_")}
+    words += [f"{name}={_short(value)}" for name, value in told.items()]
     if record.exc_info and record.exc_info[1] is not None:
         words.append(f"{type(record.exc_info[1]).__name__}: {record.exc_info[1]}")
     elif isinstance(error := fields.get("exc_info"), BaseException):

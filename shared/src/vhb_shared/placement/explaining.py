@@ -35,6 +35,8 @@ class Facts:
     """Run -> samples per second just now, where that was watched."""
     done: Mapping[str, int] = field(default_factory=dict)
     """Run -> samples with an outcome, those of shards in flight included."""
+    engine_lines: bool = True
+    """Whether an engine's last line is told while it starts; not where that is shown elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _of_inference(run: RunState, demand: BackendDemand, facts: Facts) -> tuple[W
         return "serving", _serving(run, serving, facts)
     for agent, session in held:
         seconds = max(0, round(facts.now - session.since))
-        said = f": {session.detail}" if session.detail else ""
+        said = f": {session.detail}" if session.detail and facts.engine_lines else ""
         return "starting", f"agent {agent.agent_id} is starting it{said}, {seconds} s so far"
     return "waiting", f"waiting: {explain_demand(demand, facts)}"
 

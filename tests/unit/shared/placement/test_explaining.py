@@ -171,6 +171,11 @@ def test_other_stages_and_ends() -> None:
     assert explain_run(JOB, run(stage="evaluation"), paused).words.endswith(f"({paused.paused})")
 
 
+def test_where_an_engines_lines_are_shown_elsewhere_they_are_not_told() -> None:
+    starting = agent(sessions=(session(state="starting", detail="INFO 11-24 loading shard 3 of 9"),))
+    assert words(PLAIN, starting, engine_lines=False) == "agent a is starting it, 40 s so far"
+
+
 def test_a_hint_is_about_what_waits() -> None:
     facts = Facts(now=NOW)
     done, stuck = run(stage="done", status="completed"), run(stage="evaluation")

@@ -1,6 +1,7 @@
 """Jobs: listed and looked at."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -134,7 +135,8 @@ async def list_events(
 async def explain(job_id: JobId, context: Ctx, who: Viewer) -> list[answers.ExplanationEntry]:
     """Where each run of a job is, and what it waits for."""
     job = await needed(context, job_id)
-    facts = await gather_facts(context.bus, job_id)
+    # What engines write while they start is told with the starts of backends.
+    facts = replace(await gather_facts(context.bus, job_id), engine_lines=False)
     return [
         answers.ExplanationEntry.model_validate(one) for one in explain_job(job, await context.states.runs(job), facts)
     ]
