@@ -39,10 +39,10 @@ def job(endpoint: EndpointProcess, name: str, **changes: Any) -> dict[str, Any]:
     return {"name": name, "models": [model], "tasks": [task], "shard_size": SHARD} | changes
 
 
-def api_process(stack: Stack) -> psutil.Process:
-    """The management plane of the stack."""
+def process_of(stack: Stack, module: str) -> psutil.Process:
+    """A service of the stack."""
     children = psutil.Process(stack.process.pid).children(recursive=True)
-    (found,) = [child for child in children if "vhb_api" in child.cmdline()]
+    (found,) = [child for child in children if module in child.cmdline()]
     return found
 
 
@@ -136,6 +136,28 @@ async def test_an_engine_warms_up_and_its_log_is_read(visitors: Visitors, endpoi
     await accessible(until_over)
 
 
+async def test_a_backend_is_what_its_agent_says_and_stopped_when_that_is_killed(
+    visitors: Visitors, endpoint: EndpointProcess
+) -> None:
+    agents = await visitors.come("/agents")
+    await expect(agents.get_by_role("heading", name="agent-0")).to_be_visible()
+    endpoint.control(delay_ms=100)
+    model = {"name": "held", "backend": "openai", "model": "stand-in", "base_url": endpoint.base_url}
+    job_id = await visitors.stack.hand_in(job(endpoint, "held", models=[model]))
+    page = await visitors.come(f"/jobs/{job_id}")
+    backends = page.locator("section").filter(has=page.get_by_role("heading", name="Backends", exact=True))
+    shown = agents.get_by_role("listitem").filter(has_text="held")
+    # The places that live pages look at are the same: what is warm and idle is so on both.
+    await expect(backends.get_by_text("ready, idle", exact=True)).to_be_visible(timeout=LONG_MS)
+    await expect(shown).to_contain_text("ready, idle")
+    await expect(page.locator("main [aria-live=polite]").first).to_contain_text("completed", timeout=LONG_MS)
+    os.kill(process_of(visitors.stack, "vhb_inference_agent").pid, signal.SIGKILL)
+    await expect(backends.get_by_text("stopped", exact=True)).to_be_visible(timeout=LONG_MS)
+    await expect(backends.get_by_text("ready", exact=False)).to_have_text(re.compile("^ready after"))
+    await expect(shown).to_have_count(0, timeout=LONG_MS)
+    await accessible(page)
+
+
 async def test_two_browsers_go_on_by_themselves_when_the_service_was_killed(
     visitors: Visitors, endpoint: EndpointProcess
 ) -> None:
@@ -147,12 +169,12 @@ async def test_two_browsers_go_on_by_themselves_when_the_service_was_killed(
         await marked(page)
         await expect(samples(page)).to_contain_text(re.compile(r"[1-9]\d*"))
     await expect(english.get_by_text("shards in flight")).to_be_visible()
-    before = api_process(visitors.stack)
+    before = process_of(visitors.stack, "vhb_api")
     os.kill(before.pid, signal.SIGKILL)
     banner = english.get_by_text("The service does not answer.", exact=False)
     await expect(banner).to_be_visible()
     await expect(banner).to_be_hidden(timeout=LONG_MS)
-    assert api_process(visitors.stack).pid != before.pid
+    assert process_of(visitors.stack, "vhb_api").pid != before.pid
     for page, words, done in zip(
         pages,
         (f"{SAMPLES} of {SAMPLES} samples", f"примеры: {SAMPLES} из {SAMPLES}"),
@@ -183,9 +205,12 @@ async def test_a_job_is_cancelled_and_retried_by_who_may(visitors: Visitors, end
         await expect(each.locator("main [aria-live=polite]").first).to_contain_text("cancelled", timeout=LONG_MS)
     endpoint.control(delay_ms=0)
     await page.get_by_role("button", name="Retry").click()
+    await expect(page.get_by_role("dialog")).to_contain_text(re.compile(r"\d+ samples were never asked"))
     await page.get_by_role("dialog").get_by_role("button", name="Retry").click()
     await expect(page.locator("main [aria-live=polite]").first).to_contain_text("completed", timeout=LONG_MS)
     await expect(samples(page)).to_have_text(f"{SAMPLES} of {SAMPLES} samples")
+    await expect(page.get_by_role("row").filter(has_text="on average")).to_contain_text("/s", timeout=LONG_MS)
+    await expect(page.get_by_role("button", name="Retry")).to_have_count(0)
 
 
 async def test_what_is_not_there_is_said(visitors: Visitors) -> None:

@@ -184,6 +184,25 @@ async def test_cancelled_while_it_starts_it_ends_at_once(world: World) -> None:
     assert await world.bus.claims.keys() == []
 
 
+async def test_that_it_stopped_is_told_to_jobs_that_do_not_want_it_any_more(world: World) -> None:
+    session, task = await world.session(idle_s=0)
+    await until(lambda: session.info.state == "serving")
+    # As the scheduler leaves it when the last run has its answers.
+    await world.bus.backends.put("model", BackendDemand(backend_id="model", model=MODEL, job_ids=(), run_ids=()))
+    await asyncio.wait_for(task, 30)
+    assert await world.events() == ["backend.ready", "backend.starting", "backend.stopped"]
+
+
+async def test_an_agent_that_is_stopped_says_so_of_its_backends(world: World) -> None:
+    session, task = await world.session()
+    await until(lambda: session.info.state == "serving")
+    task.cancel()
+    await asyncio.wait([task], timeout=30)
+    assert task.cancelled() and world.place.running == 0
+    assert "backend.stopped" in await world.events()
+    assert await world.bus.claims.keys() == []
+
+
 async def test_a_failure_is_announced_or_tried_again(world: World) -> None:
     world.place.failure = Failure(kind="x", message="no route to host", retryable=True)
     world.again_in = 5.0

@@ -127,6 +127,8 @@ async def test_a_start_says_how_far_it_is_and_how_long_it_usually_takes(api: Int
         "agent_id": "a",
         "session": "s9",
     }
+    claim = Claim(backend_id=run.backend_id, replica=0, agent_id="a", session="s9")
+    await told.bus.claims.create(f"{run.backend_id}.0", claim)
     await told.bus.publish(events.BackendStarting(**names))
     await told.bus.live(BackendWarmup(**names, replica=0, phase="loading", fraction=0.5, seconds=3))
     starts = await until(api, "/jobs/open/backends", lambda starts: starts and starts[0]["warmup"])
@@ -138,6 +140,42 @@ async def test_a_start_says_how_far_it_is_and_how_long_it_usually_takes(api: Int
     await told.bus.publish(events.BackendReady(**names, seconds=4))
     (start, *_) = await until(api, "/jobs/open/backends", lambda starts: starts[0]["state"] == "ready")
     assert start["warmup"] is None and start["seconds_to_ready"] == 4
+
+
+async def test_a_backend_is_ready_as_long_as_its_agent_holds_it(api: Interface, told: Story) -> None:
+    run = (await told.states.runs(await told.submit("open")))[0]
+    names: dict[str, Any] = {"job_id": "open", "backend_id": run.backend_id, "model": "m0", "agent_id": "a"}
+    key, claim = f"{run.backend_id}.0", Claim(backend_id=run.backend_id, replica=0, agent_id="a", session="s1")
+
+    async def is_now(state: str) -> Any:
+        starts = await until(api, "/jobs/open/backends", lambda starts: starts and starts[0]["state"] == state)
+        listed = await api.get("/backends?job_id=open")
+        assert (listed["items"][0]["state"], listed["items"][0]["reason"]) == (state, starts[0]["reason"])
+        return starts[0]["reason"]
+
+    async def does(*states: Any) -> None:
+        sessions = tuple(
+            SessionInfo(backend_id=run.backend_id, replica=0, model="m0", state=state, since=1.0) for state in states
+        )
+        await told.bus.agents.put("a", AgentInfo(agent_id="a", host="h", pid=1, started_at="", sessions=sessions))
+
+    await told.bus.claims.create(key, claim)
+    await told.bus.publish(events.BackendStarting(**names, session="s1"))
+    await told.bus.publish(events.BackendReady(**names, session="s1", seconds=4))
+    for said, state in (("serving", "ready"), ("idle", "idle"), ("stopping", "stopping"), ("serving", "ready")):
+        await does(said)
+        assert await is_now(state) is None
+    # Killed: it announces nothing, and what it wrote in the buckets expires.
+    await told.bus.claims.delete(key)
+    await told.bus.agents.delete("a")
+    assert await is_now("stopped") == "Agent a is not online any more."
+    # Its next life holds the same replica by another session.
+    await does("starting")
+    await told.bus.claims.create(key, claim.model_copy(update={"session": "s2"}))
+    await told.bus.publish(events.BackendStarting(**names, session="s2"))
+    assert await is_now("starting") is None
+    before = (await api.get("/jobs/open/backends"))[1]
+    assert (before["session"], before["state"]) == ("s1", "stopped")
 
 
 async def test_logs_come_to_who_asks_the_last_ones_first(api: Interface, told: Story) -> None:

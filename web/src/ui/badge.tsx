@@ -33,6 +33,8 @@ const OF_STATUS: Record<string, Tone> = {
   rejected: "bad",
   starting: "info",
   ready: "good",
+  idle: "muted",
+  stopping: "warn",
   stopped: "muted",
 };
 

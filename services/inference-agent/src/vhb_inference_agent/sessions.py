@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -36,6 +36,8 @@ log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S = 1.0
 DETAIL_CHARS = 200
+LAST_WORD_S = 3.0
+"""How long a session that is interrupted tries to say so."""
 SessionState = Literal["starting", "serving", "idle", "stopping"]
 
 
@@ -117,6 +119,8 @@ class BackendSession:
             voice.jobs = lambda: self._demand.job_ids
         self._unwanted_at: float | None = None
         self._leave: str | None = None
+        self._wanted_first = self._wanted_last = self._demand.job_ids
+        """Jobs that heard of its start, and that wanted it when it was last wanted."""
         claim = self._held.claim
         self.info = SessionInfo(
             backend_id=claim.backend_id,
@@ -162,27 +166,41 @@ class BackendSession:
 
     async def run(self) -> None:
         """The whole session; ends when the backend is no longer wanted, is lost, or the claim is."""
-        claim = self._held.claim
-        reason = "interrupted"
+        try:
+            reason = await self._until_over()
+        except asyncio.CancelledError:
+            with suppress(Unavailable, TimeoutError):
+                async with asyncio.timeout(LAST_WORD_S):
+                    await self._say_stopped("its agent was stopped")
+            raise
+        await self._say_stopped(reason)
+
+    async def _until_over(self) -> str:
+        """Why it ended."""
         try:
             async with self._voice or nullcontext():
-                reason = await self._open_and_serve()
+                return await self._open_and_serve()
         except _Unwanted as unwanted:
-            reason = str(unwanted)
+            return str(unwanted)
         except BackendLost as lost:
-            reason = lost.failure.message
             await self._fail(lost.failure, lost.log_tail)
+            return lost.failure.message
         except Unavailable as error:
             # No fault of the backend: whoever looks next starts it again.
-            reason = f"the server did not answer: {error}"
+            return f"the server did not answer: {error}"
         except Exception as error:
-            log.exception("session_failed", backend_id=claim.backend_id)
+            log.exception("session_failed", backend_id=self._held.claim.backend_id)
             reason = f"{type(error).__name__}: {error}"
             await self._fail(Failure(kind="internal", message=f"The backend could not be served: {reason}"), ())
+            return reason
         finally:
             await self._held.release()
-        log.info("backend_stopped", backend_id=claim.backend_id, reason=reason)
-        await self._tell(lambda job_id: BackendStopped(job_id=job_id, reason=reason[:500], **self._names()))
+
+    async def _say_stopped(self, reason: str) -> None:
+        """To everybody who may believe that it runs: when it stops, often nobody wants it any more."""
+        log.info("backend_stopped", backend_id=self._held.claim.backend_id, reason=reason)
+        jobs = dict.fromkeys((*self._wanted_first, *self._wanted_last))
+        await self._tell(lambda job_id: BackendStopped(job_id=job_id, reason=reason[:500], **self._names()), jobs)
 
     async def _open_and_serve(self) -> str:
         claim = self._held.claim
@@ -286,7 +304,7 @@ class BackendSession:
             if self._demand.withdrawn:
                 return "its job was cancelled"
             if now - self._unwanted_at >= self._idle_s:
-                return "idle"
+                return f"no run wanted it for {self._idle_s:g} s"
 
     async def _look_at_demand(self) -> None:
         try:
@@ -294,6 +312,7 @@ class BackendSession:
         except Unavailable:
             return
         self._demand = found[0] if found is not None else self._demand.model_copy(update={"run_ids": ()})
+        self._wanted_last = self._demand.job_ids or self._wanted_last
 
     def _show(self, state: SessionState, **more: Any) -> None:
         """Says what it does now."""
@@ -311,8 +330,8 @@ class BackendSession:
             "session": claim.session,
         }
 
-    async def _tell(self, event: Callable[[str], Any]) -> None:
-        for job_id in self._demand.job_ids:
+    async def _tell(self, event: Callable[[str], Any], jobs: Iterable[str] | None = None) -> None:
+        for job_id in self._demand.job_ids if jobs is None else jobs:
             await self._bus.publish(event(job_id))
 
     async def _fail(self, failure: Failure, log_tail: tuple[str, ...]) -> None:

@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import type { components } from "@/api/schema";
 import { useFormat } from "@/i18n/format";
-import { Badge, type Tone } from "@/ui/badge";
+import { Status } from "@/ui/badge";
 import { Panel } from "@/ui/page";
 import type { Overview } from "./overview";
 import { SessionCharts } from "./session-use";
@@ -11,7 +11,6 @@ import { SessionCharts } from "./session-use";
 type Agent = components["schemas"]["AgentInfo"];
 type Session = components["schemas"]["SessionInfo"];
 const GIB = 2 ** 30;
-const TONES: Record<Session["state"], Tone> = { starting: "info", serving: "good", idle: "muted", stopping: "warn" };
 
 /** One agent: its host, devices, what it runs and what is wrong with it. */
 export function AgentCard({ agent, overview }: { agent: Agent; overview: Overview }) {
@@ -115,7 +114,7 @@ function Running({ session, agent, overview }: { session: Session; agent: string
     <li className="space-y-2 py-3 first:pt-0 last:pb-0">
       <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
         <span className="foreign font-medium">{session.model}</span>
-        <Badge tone={TONES[session.state]}>{t(`session.${session.state}`)}</Badge>
+        <Status status={session.state === "serving" ? "ready" : session.state} />
         <span className="text-xs text-muted">
           {t("session.since", { time: format.duration(overview.now - session.since) })}
         </span>
@@ -127,7 +126,10 @@ function Running({ session, agent, overview }: { session: Session; agent: string
           {session.backend_id.slice(0, 12)}.{session.replica}
         </span>
       </div>
-      {session.detail && <p className="foreign font-mono text-xs text-muted">{session.detail}</p>}
+      {session.state === "idle" && <p className="text-xs text-muted">{t("session.kept")}</p>}
+      {session.state === "starting" && session.detail && (
+        <p className="foreign text-xs text-muted">{t("session.says", { line: session.detail })}</p>
+      )}
       {use && <SessionCharts use={use} />}
     </li>
   );

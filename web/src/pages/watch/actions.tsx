@@ -4,10 +4,11 @@ import { useTranslation } from "react-i18next";
 import { api, ok, Problem } from "@/api/client";
 import type { components } from "@/api/schema";
 import { useMay } from "@/app/session";
+import { useFormat } from "@/i18n/format";
 import { Button, ButtonLink, DownloadLink } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { ProblemNote } from "@/ui/problem-note";
-import type { Job } from "./job";
+import { type Job, unanswered } from "./job";
 
 type Artefact = components["schemas"]["Artefact"];
 const REPORT = "report.html";
@@ -29,6 +30,7 @@ export function Actions({
   const { t } = useTranslation("watch");
   const may = useMay("submitter");
   const [asking, setAsking] = useState<"cancel" | "retry" | null>(null);
+  const missing = unanswered(job);
   const report = artefacts.some((artefact) => artefact.name === REPORT);
   return (
     <>
@@ -48,7 +50,7 @@ export function Actions({
           {t("actions.cancel")}
         </Button>
       )}
-      {may && over && job.status !== "rejected" && (
+      {may && over && missing > 0 && (
         <Button disabled={atWork} title={atWork ? t("retry.wait") : undefined} onClick={() => setAsking("retry")}>
           {t("actions.retry")}
         </Button>
@@ -95,14 +97,16 @@ function Cancel({ job, open, onClose }: Asked) {
 
 function Retry({ job, open, onClose }: Asked) {
   const { t } = useTranslation(["watch", "common"]);
+  const format = useFormat();
   const client = useQueryClient();
   const [failedOnly, setFailedOnly] = useState(job.counts.failed > 0);
+  const { failed, withdrawn: never } = job.counts;
   const retry = useMutation({
     mutationFn: () =>
       ok(
         api.POST("/api/v1/jobs/{job_id}/retry", {
           params: { path: { job_id: job.job_id } },
-          body: { failed_only: failedOnly },
+          body: { failed_only: failedOnly && failed > 0 },
         }),
       ),
     // Its report may still be made just now.
@@ -126,11 +130,15 @@ function Retry({ job, open, onClose }: Asked) {
       }
     >
       <div className="space-y-3">
+        {failed > 0 && <p>{t("retry.failed", { count: failed, shown: format.whole(failed) })}</p>}
+        {never > 0 && <p>{t("retry.never", { count: never, shown: format.whole(never) })}</p>}
         <p>{t("retry.text")}</p>
-        <label className="flex items-center gap-2">
-          <input type="checkbox" checked={failedOnly} onChange={(event) => setFailedOnly(event.target.checked)} />
-          {t("retry.failedOnly")}
-        </label>
+        {failed > 0 && never > 0 && (
+          <label className="flex items-center gap-2">
+            <input type="checkbox" checked={failedOnly} onChange={(event) => setFailedOnly(event.target.checked)} />
+            {t("retry.failedOnly")}
+          </label>
+        )}
         {retry.error && <ProblemNote error={retry.error} />}
       </div>
     </Dialog>

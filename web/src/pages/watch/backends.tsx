@@ -47,7 +47,11 @@ function Backend({ start, warmup }: { start: Start; warmup: Warmup | null }) {
         <EngineLog start={start} />
       </div>
       {start.state === "starting" && <Warming start={start} warmup={warmup} />}
+      {start.state === "idle" && <p className="text-xs text-muted">{t("backends.kept")}</p>}
       {start.state === "failed" && start.reason && <p className="foreign text-bad">{start.reason}</p>}
+      {start.state === "stopped" && start.reason && (
+        <p className="foreign text-xs text-muted">{t("backends.stopped", { reason: start.reason })}</p>
+      )}
     </li>
   );
 }

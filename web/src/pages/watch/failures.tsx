@@ -50,8 +50,8 @@ export function Failures({ run }: { run: Run }) {
             </ul>
           </>
         )}
-        {found.data && found.data.looked_at === 0 && (
-          <p className="text-muted">{t("failures.none", { count: found.data.failed })}</p>
+        {found.data && found.data.looked_at === 0 && !run.reason && (
+          <p className="text-muted">{t("failures.none", { count: run.counts.failed })}</p>
         )}
       </div>
     </Panel>

@@ -15,6 +15,9 @@ const LOOK_MS = 5000;
 export const isOver = (job: Job | undefined) =>
   !!job && ["completed", "failed", "cancelled", "rejected"].includes(job.status);
 
+/** Samples of an ended job that a retry can ask. */
+export const unanswered = (job: Job) => job.counts.failed + job.counts.withdrawn;
+
 export function useJob(jobId: string) {
   return useQuery({
     queryKey: ["job", jobId, "job"],
@@ -51,9 +54,12 @@ export function useStarts(jobId: string, over: boolean) {
     queryKey: ["job", jobId, "backends"],
     queryFn: ({ signal }) =>
       ok(api.GET("/api/v1/jobs/{job_id}/backends", { signal, params: { path: { job_id: jobId } } })),
-    refetchInterval: over ? false : LOOK_MS,
+    // What is still there when the job has ended is stopped later, or goes without a word with its agent.
+    refetchInterval: (query) => (over && !query.state.data?.some(isThere) ? false : LOOK_MS),
   });
 }
+
+const isThere = (start: Start) => !["failed", "stopped"].includes(start.state);
 
 /** Metrics so far of runs that go on, by run. */
 export function useSoFar(jobId: string, over: boolean): ReadonlyMap<string, RunSoFar> {
@@ -77,6 +83,25 @@ export function useReasons(jobId: string, over: boolean) {
       ok(api.GET("/api/v1/jobs/{job_id}/explain", { signal, params: { path: { job_id: jobId } } })),
     refetchInterval: LOOK_MS,
   });
+}
+
+/** Answers a second over the whole of each run that has ended, by its name; where it was measured. */
+export function useAverages(jobId: string, over: boolean): ReadonlyMap<string, number> {
+  const found = useQuery({
+    queryKey: ["job", jobId, "performance"],
+    enabled: over,
+    queryFn: ({ signal }) =>
+      ok(api.GET("/api/v1/jobs/{job_id}/performance", { signal, params: { path: { job_id: jobId } } })),
+  });
+  return useMemo(
+    () =>
+      new Map(
+        found.data?.flatMap(({ name, requests_per_s: rate }) =>
+          rate == null || rate === "" ? [] : [[String(name), Number(rate)]],
+        ),
+      ),
+    [found.data],
+  );
 }
 
 export function useArtefacts(jobId: string, over: boolean) {

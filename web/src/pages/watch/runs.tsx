@@ -14,6 +14,7 @@ export function Runs({
   runs,
   total,
   progress,
+  averages,
   soFar,
   chosen,
   onChoose,
@@ -21,6 +22,7 @@ export function Runs({
   runs: readonly Run[];
   total: number;
   progress: ReadonlyMap<string, RunProgress>;
+  averages: ReadonlyMap<string, number>;
   soFar: ReadonlyMap<string, RunSoFar>;
   chosen: string | null;
   onChoose: (run: string) => void;
@@ -70,6 +72,15 @@ export function Runs({
         width: "8rem",
         cell: (run) => {
           const of = progress.get(run.run_id);
+          const average = averages.get(run.name);
+          if (!of?.rate && average !== undefined) {
+            return (
+              <>
+                <div>{t("runs.perSecond", { rate: format.short(average) })}</div>
+                <div className="text-xs text-muted">{t("runs.average")}</div>
+              </>
+            );
+          }
           if (!of?.rate) return "–";
           return (
             <>
@@ -88,7 +99,7 @@ export function Runs({
         cell: (run) => <Metrics run={run} soFar={soFar.get(run.run_id)} />,
       },
     ],
-    [t, format, chosen, onChoose, progress, soFar],
+    [t, format, chosen, onChoose, progress, averages, soFar],
   );
   return (
     <Table

@@ -12,7 +12,7 @@ import { Waiting } from "@/ui/waiting";
 import { Actions } from "./actions";
 import { Backends } from "./backends";
 import { Failures } from "./failures";
-import { isOver, type Job, useArtefacts, useJob, useReasons, useRuns, useSoFar, useStarts } from "./job";
+import { isOver, type Job, useArtefacts, useAverages, useJob, useReasons, useRuns, useSoFar, useStarts } from "./job";
 import { useLive } from "./live";
 import { useLog } from "./log-lines";
 import { Logs } from "./logs";
@@ -52,6 +52,7 @@ function Watched({ job }: { job: Job }) {
   const soFar = useSoFar(job.job_id, over);
   const reasons = useReasons(job.job_id, over);
   const artefacts = useArtefacts(job.job_id, over);
+  const averages = useAverages(job.job_id, over);
   const log = useLog();
   const refresh = useRefresh(["job", job.job_id]);
   const refreshRuns = useRefresh(["job", job.job_id, "runs"], SHARDS_MS);
@@ -103,6 +104,7 @@ function Watched({ job }: { job: Job }) {
             runs={runs.rows}
             total={job.runs}
             progress={progress}
+            averages={averages}
             soFar={soFar}
             chosen={run?.run_id ?? null}
             onChoose={choose}

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from vhb_api.live.held import BackendState
 from vhb_shared.contracts.results import OutcomeCounts
 
 
@@ -79,7 +80,8 @@ class BackendEntry(_FromRow):
     job_id: str
     model: str
     agent_id: str
-    state: str
+    state: BackendState
+    """As it is now."""
     started_at: datetime
     changed_at: datetime
     seconds_to_ready: float | None

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query
 
 from vhb_api.db import queries
+from vhb_api.db.tables import BackendRow
+from vhb_api.live.held import states_now
 from vhb_api.rest import answers
 from vhb_api.rest.context import Context, Ctx, Viewer
 from vhb_api.rest.definitions import RegistryEntryDetails, details
@@ -55,12 +57,16 @@ async def list_backends(
     except (ValueError, OverflowError):
         raise Failed(400, "This cursor is none that was given out: leave it away to begin anew.") from None
 
-    def ask() -> list[answers.BackendEntry]:
+    def ask() -> list[BackendRow]:
         with context.database.reading() as session:
-            rows = queries.backends(session, job_id, below, limit + 1)
-            return [answers.BackendEntry.model_validate(row) for row in rows]
+            return queries.backends(session, job_id, below, limit + 1)
 
-    found = await asyncio.to_thread(ask)
+    rows = await asyncio.to_thread(ask)
+    states = await states_now(context.bus, rows)
+    found = [
+        answers.BackendEntry.model_validate(row).model_copy(update=now._asdict())
+        for row, now in zip(rows, states, strict=True)
+    ]
     more = None
     if len(found) > limit:
         last = found[limit - 1]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from statistics import median
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel
@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse
 from vhb_api.db import watching
 from vhb_api.db.tables import BackendRow, JobRow, RunRow
 from vhb_api.live.failures import Failures, failures_of
+from vhb_api.live.held import BackendState, StateNow, states_now
 from vhb_api.live.metrics import MetricSoFar
 from vhb_api.rest.context import Context, Ctx, JobId, Viewer
 from vhb_api.rest.problems import documented
@@ -75,7 +76,8 @@ class BackendStart(BaseModel):
     session: str
     model: str
     agent_id: str
-    state: Literal["starting", "ready", "failed", "stopped"]
+    state: BackendState
+    """As it is now: one whose agent was killed has stopped, though nobody announced it."""
     started_at: datetime
     changed_at: datetime
     seconds_to_ready: float | None
@@ -167,7 +169,10 @@ async def live_metrics(job_id: JobId, context: Ctx, who: Viewer) -> list[RunSoFa
 @router.get("/jobs/{job_id}/backends")
 async def list_starts(job_id: JobId, context: Ctx, who: Viewer) -> list[BackendStart]:
     """Starts of the backends that a job wants, the latest first: how far each is, and how long it usually takes."""
-    return await asyncio.to_thread(_starts, context, job_id)
+    rows, earlier = await asyncio.to_thread(_starts, context, job_id)
+    states = await states_now(context.bus, rows)
+    warming = context.hub.board.warming(job_id)
+    return [_start(row, now, earlier, warming.get(row.session)) for row, now in zip(rows, states, strict=True)]
 
 
 @router.get("/backends/{backend_id}/{replica}/{session}/log", response_class=PlainTextResponse)
@@ -189,28 +194,30 @@ async def engine_log(
     return PlainTextResponse(data.decode(errors="replace"), headers={"X-Content-Type-Options": "nosniff"})
 
 
-def _starts(context: Context, job_id: str) -> list[BackendStart]:
+def _starts(context: Context, job_id: str) -> tuple[list[BackendRow], list[BackendRow]]:
+    """Starts that concern a job, and those that say how long one takes."""
     with context.database.reading() as session:
         job = session.get(JobRow, job_id)
         if job is None:
-            return []  # handed in and not planned yet
+            return [], []  # handed in and not planned yet
         rows = watching.backends_of(session, job, MOST_STARTS)
         earlier = watching.seconds_to_ready(
             session, sorted({row.backend_id for row in rows}), sorted({row.model for row in rows})
         )
-        warming = context.hub.board.warming(job_id)
-        return [_start(row, earlier, warming.get(row.session)) for row in rows]
+        return rows, earlier
 
 
-def _start(row: BackendRow, earlier: Sequence[BackendRow], warmup: BackendWarmup | None) -> BackendStart:
+def _start(row: BackendRow, now: StateNow, earlier: Sequence[BackendRow], warmup: BackendWarmup | None) -> BackendStart:
     before = [one for one in earlier if one.started_at < row.started_at]
     same = [one for one in before if one.backend_id == row.backend_id]
     alike = same or [one for one in before if one.model == row.model]
     times = [one.seconds_to_ready for one in alike[: watching.USUAL_OF] if one.seconds_to_ready is not None]
-    names = ("backend_id", "replica", "session", "model", "agent_id", "state", "started_at", "changed_at",
-             "seconds_to_ready", "reason")  # fmt: skip
+    names = ("backend_id", "replica", "session", "model", "agent_id", "started_at", "changed_at",
+             "seconds_to_ready")  # fmt: skip
     return BackendStart(
         **{name: getattr(row, name) for name in names},
+        state=now.state,
+        reason=now.reason,
         usual_seconds=round(median(times), 1) if times else None,
-        warmup=warmup if row.state == "starting" else None,
+        warmup=warmup if now.state == "starting" else None,
     )
