@@ -1,11 +1,14 @@
 """`vhb up` with its REST interface, as a program uses it."""
 
 import json
+import os
+import pty
+import subprocess
 import urllib.request
 from pathlib import Path
 from typing import Any
 
-from person import remote, typed, until, vhb, write_folder, write_job
+from person import VHB, remote, typed, until, vhb, write_folder, write_job
 
 from vhb_shared.testing.endpoint_process import EndpointProcess
 
@@ -59,3 +62,19 @@ def test_a_job_is_handed_in_and_fetched_without_the_command_line(tmp_path: Path,
         assert ask(address, token, f"/jobs/{job_id}")["status"] == "completed"
         stack.terminate()
         assert "administrator" not in stack.stderr.read(), "a token is shown once"
+
+
+def test_at_a_terminal_it_says_what_is_started(tmp_path: Path) -> None:
+    terminal, its_end = pty.openpty()
+    with subprocess.Popen([VHB, "up", "--no-api"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=its_end) as process:
+        os.close(its_end)
+        assert process.stdout is not None and process.stdout.readline().startswith(b"ready")
+        said = os.read(terminal, 10_000).decode()
+        process.terminate()
+        process.wait()
+        os.close(terminal)
+    started = [line.split(maxsplit=2) for line in said.splitlines() if line.startswith("started")]
+    assert started[:2] == [
+        ["started", "nats-server", "carries messages and keeps state"], ["started", "agent-0", "runs models"],
+    ]  # fmt: skip
+    assert [name for _, name, _ in started[2:]] == ["scheduler-0", "evaluator-0", "reporter-0"]

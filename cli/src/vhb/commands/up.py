@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import signal
 import sys
 from pathlib import Path
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
     from vhb.embedded.workdir import Workdir
 
 LISTENS_S = 30.0
+_DOES = {
+    "nats-server": "carries messages and keeps state",
+    "agent": "runs models",
+    "scheduler": "plans jobs",
+    "evaluator": "scores answers",
+    "reporter": "writes reports",
+    "api": "serves the REST interface and the web page",
+}
+"""What each process is there for."""
 
 
 def up(
@@ -37,7 +47,9 @@ def up(
     ] = True,
     api_port: Annotated[
         int | None,
-        typer.Option("--api-port", min=1, max=65535, metavar="N", help="Port of that interface; default: a free one."),
+        typer.Option(
+            "--api-port", min=1, max=65535, metavar="N", help="Port of that interface; default: 8477, or a free one."
+        ),
     ] = None,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the web page, where a person sits at a desktop.")
@@ -67,21 +79,29 @@ async def _up(workdir: Path, nats_port: int | None, api_port: int | None, counts
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
+    def started(name: str) -> None:
+        # For who waits at a terminal; programs wait for "ready".
+        if sys.stderr.isatty():
+            say(f"started {name:<12} {_DOES[name if name in _DOES else name.rpartition('-')[0]]}")
+
     place = Workdir(workdir)
-    async with EmbeddedStack(place, nats_port=nats_port, api_port=api_port, counts=counts, say=say) as stack:
+    async with EmbeddedStack(
+        place, nats_port=nats_port, api_port=api_port, counts=counts, say=say, started=started
+    ) as stack:
         assert stack.address is not None
         print(f"ready: {stack.address.nats_url} credentials {stack.address.nats_creds}", flush=True)
-        saying = asyncio.create_task(_say_interface(place, say, browser)) if counts.api else None
+        saying = asyncio.create_task(_say_interface(place, api_port, say, browser)) if counts.api else None
         await stop.wait()
         if saying is not None:
             saying.cancel()
     return 0
 
 
-async def _say_interface(workdir: "Workdir", say: "Callable[[str], None]", browser: bool) -> None:
+async def _say_interface(workdir: "Workdir", api_port: int | None, say: "Callable[[str], None]", browser: bool) -> None:
     """Where the page is, the first token, once, and the page itself in a browser."""
     from vhb.commands.api import settings_of
     from vhb.embedded.page import is_built, open_page
+    from vhb.embedded.ports import USUAL_PORT
     from vhb_api.access.sessions import Sessions
     from vhb_api.access.tokens import Tokens
     from vhb_api.app import opened_database
@@ -94,7 +114,9 @@ async def _say_interface(workdir: "Workdir", say: "Callable[[str], None]", brows
             say(f"The REST interface does not listen yet; its log: {workdir.logs / 'api.log'}")
             told = math.inf
     address = workdir.api_address.read_text()
-    say(f"REST interface: {address}/api/v1 (docs/api.md)")
+    usual = address.endswith(f":{USUAL_PORT}") or api_port is not None or "VHB_API_PORT" in os.environ
+    another = "" if usual else f"; the usual port, {USUAL_PORT}, is taken"
+    say(f"REST interface: {address}/api/v1 (docs/api.md{another})")
     try:
         async with opened_database(settings_of(None, workdir.root)) as database:
             tokens = Tokens(database)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ import structlog
 
 from vhb.embedded.children import YIELDING, Child
 from vhb.embedded.full_disk import mend_after_full_disk
+from vhb.embedded.ports import port_for
 from vhb.embedded.workdir import Address, Workdir, user_cache
 from vhb_shared.bus.connection import connect
 from vhb_shared.bus.provision import provision
@@ -45,9 +45,11 @@ class EmbeddedStack:
     Args:
         workdir: where everything lies.
         nats_port: of the server; a free one when None.
-        api_port: of the management plane; a free one when None, the same until the stack stops.
+        api_port: of the management plane; the usual one when None, or where that is taken a free one, the same until
+            the stack stops.
         counts: how many of each service.
         say: told in a sentence what a person should know: that a process died and was started again.
+        started: told each process as it comes: `nats-server`, `agent-0`.
 
     Raises (on entering):
         UserError: the working directory is in use, or nats-server is missing.
@@ -61,9 +63,11 @@ class EmbeddedStack:
         api_port: int | None = None,
         counts: Counts | None = None,
         say: Callable[[str], None] = lambda text: None,
+        started: Callable[[str], None] = lambda name: None,
     ) -> None:
         self._workdir = workdir
         self._say = say
+        self._started = started
         self._counts = counts or Counts()
         self._nats_port = nats_port
         self._api_port = api_port
@@ -114,6 +118,7 @@ class EmbeddedStack:
             raise UserError(f"nats-server did not start in {self._workdir.nats}: {tail}") from None
         # A restarted server must be found by those who are connected: the port is kept from here on.
         EmbeddedServer(self._workdir.nats, int(url.rsplit(":", 1)[1])).write_files()
+        self._started("nats-server")
         self._mending = asyncio.create_task(mend_after_full_disk(self._nats, server, self._say))
         return url, server.credentials_file
 
@@ -148,10 +153,10 @@ class EmbeddedStack:
 
     def _of_api(self) -> dict[str, str]:
         workdir = self._workdir
-        # Found again after a restart: a free port is chosen here, and not by the service.
+        # Found again after a restart: the port is chosen here, and not by the service.
         wanted = {
             "VHB_API_DATABASE": workdir.api_database,
-            "VHB_API_PORT": str(self._api_port or free_port()),
+            "VHB_API_PORT": str(self._api_port or port_for(self._held)),
             "VHB_API_DATA_DIR": str(Path.cwd()),
             "VHB_API_WORK_DIR": str(workdir.api_files),
         }
@@ -176,6 +181,7 @@ class EmbeddedStack:
         child = Child(name, lambda: [sys.executable, "-m", module], env, log_file, self._say, nice=nice)
         self._services.append(child)
         await child.start()
+        self._started(name)
 
     async def _stop(self) -> None:
         self._workdir.address_file.unlink(missing_ok=True)
@@ -185,14 +191,6 @@ class EmbeddedStack:
         if self._nats is not None:
             await self._nats.stop()
         self._held.close()
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _inherited() -> dict[str, str]:
