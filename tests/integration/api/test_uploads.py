@@ -16,6 +16,7 @@ from yarl import URL
 
 from vhb_shared.contracts.plan import Plan
 from vhb_shared.store import layout
+from vhb_shared.testing.damaged import ABORTS_ITS_READER
 from vhb_shared.testing.samples import small_png
 
 YAML = {"Content-Type": "application/yaml"}
@@ -85,6 +86,18 @@ async def test_the_body_is_the_job_and_its_mistakes_have_places(api: Interface) 
     said = await api.ask("POST", f"/jobs?upload={upload_id}", data=wrong, headers=YAML)
     assert said.status == 422 and "letters" in said.json["detail"], said
     assert str(Path.cwd()) not in said.body.decode() and "uploads/" not in said.body.decode(), said
+
+
+async def test_a_file_that_aborts_its_reader_is_a_mistake_of_the_job(api: Interface) -> None:
+    """It does not end the service: whoever comes after it is served."""
+    upload_id = await uploaded(
+        api, {"papers/train.parquet": ABORTS_ITS_READER, "job.yaml": JOB.replace(b", prompts: prompts.yaml", b"")}
+    )
+    assert (await api.get(f"/uploads/{upload_id}/contents"))["job_file"] == "job.yaml"
+    for path in ("/jobs/preview", "/jobs"):
+        said = await api.ask("POST", f"{path}?upload={upload_id}")
+        assert said.status == 422 and "damaged" in said.json["detail"], said
+        assert str(Path.cwd()) not in said.body.decode() and "uploads/" not in said.body.decode(), said
 
 
 async def test_an_archive_of_a_folder_is_the_folder(api: Interface) -> None:

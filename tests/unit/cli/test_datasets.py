@@ -14,6 +14,7 @@ from PIL import Image
 from vhb.inspection import Shown
 from vhb.picture_sheet import _box, write_sheet
 from vhb_shared.datasets.base import BadRow, Origin, Sample
+from vhb_shared.testing.damaged import ABORTS_ITS_READER
 
 
 def vhb(folder: Path, *arguments: str, code: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -135,3 +136,9 @@ def test_a_sheet_of_junk(tmp_path: Path) -> None:
 def test_boxes(text: str, kind: str | None, expected: tuple[float, ...] | None) -> None:
     found = _box(text, kind, (100, 100))
     assert found is None if expected is None else found == pytest.approx(expected)
+
+
+def test_a_file_that_aborts_its_reader_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "d.parquet").write_bytes(ABORTS_ITS_READER)
+    said = vhb(tmp_path, "datasets", "inspect", "d.parquet", code=2).stderr
+    assert re.search(r"d\.parquet: .*damaged", said.replace("\n", " ")), said

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from vhb_shared.contracts.results import ANSWERS_CSV_COLUMNS, OUTCOMES
+from vhb_shared.datasets.parquet_files import ParquetFiles
 from vhb_shared.datasets.records import write_parquet
 from vhb_shared.datasets.table import nearest, read_table
 from vhb_shared.errors import UserError
@@ -32,6 +33,7 @@ _VLMEVALKIT_FAILURE = "Failed to obtain answer via API."
 """What VLMEvalKit writes in place of an answer that it did not get."""
 _NOT_ANSWERS = ("failed", "withdrawn")
 _LISTED = 20
+_BATCH_ROWS = 1024
 
 
 async def import_answers(path: Path, store: ObjectStore) -> str:
@@ -104,19 +106,16 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    try:
-        frame = pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise UserError(f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]}); check the file") from error
-    names = {old: new for old, new in _ALIASES.items() if old in frame.columns and new not in frame.columns}
-    frame = frame.rename(names)
-    for name in ("id", "model_answer"):
-        if name not in frame.columns:
-            found = ", ".join(frame.columns)
-            raise UserError(f'{path}: no such column "{name}"; found: {found}{nearest(name, frame.columns)}')
-    frame = frame.select(name for name in ANSWERS_CSV_COLUMNS if name in frame.columns)
-    for number, row in enumerate(frame.iter_rows(named=True), start=1):
-        yield number, {name: str(value) for name, value in row.items() if value is not None and value != ""}
+    with ParquetFiles() as reading:
+        there = list(reading.schema(path))
+        names = {old: new for old, new in _ALIASES.items() if old in there and new not in there}
+        known = {names.get(column, column): column for column in there}
+        for name in ("id", "model_answer"):
+            if name not in known:
+                raise UserError(f'{path}: no such column "{name}"; found: {", ".join(there)}{nearest(name, there)}')
+        wanted = {column: name for name, column in known.items() if name in ANSWERS_CSV_COLUMNS}
+        for number, row in enumerate(reading.rows(list(wanted), _BATCH_ROWS), start=1):
+            yield number, {wanted[key]: str(value) for key, value in row.items() if value is not None and value != ""}
 
 
 def _record(cells: dict[str, str], found: dict[str, int]) -> dict[str, object]:

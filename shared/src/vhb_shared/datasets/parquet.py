@@ -11,11 +11,12 @@ from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.datasets.base import BadRow, DatasetReader, Origin, PageOptions, Sample
 from vhb_shared.datasets.embedded import image_finder
 from vhb_shared.datasets.hub_layout import CARD, DataFile, choose_files
+from vhb_shared.datasets.parquet_files import ParquetFiles
 from vhb_shared.datasets.rows import FILE_COLUMNS, IMAGE_COLUMNS, KNOWN_COLUMNS, RowReader
 from vhb_shared.errors import UserError
 
 BATCH_ROWS = 64
-"""Rows in memory as Python values; Polars holds a few row groups beside them."""
+"""Rows in memory as Python values."""
 _CARD_BYTES = 4 << 20
 _DEPTH = 3
 
@@ -59,14 +60,15 @@ class ParquetReader(DatasetReader):
         else:
             root, files = path.parent, (DataFile(path.name, "", ""),)
         index = 0
-        for file in files:
-            where = root / file.path
-            rows = RowReader(self.how, image_finder(os.path.realpath(where.parent), self.options.dpi))
-            for number, row in enumerate(_rows(where, file, rows, self.how), start=1):
-                found = rows.sample(index, row, Origin(file.path, number, None, "row"))
-                index += 1
-                if isinstance(found, BadRow) or file.split or self.how.split in (None, found.split):
-                    yield found
+        with ParquetFiles() as reading:
+            for file in files:
+                where = root / file.path
+                rows = RowReader(self.how, image_finder(os.path.realpath(where.parent), self.options.dpi))
+                for number, row in enumerate(_rows(reading, where, file, rows, self.how), start=1):
+                    found = rows.sample(index, row, Origin(file.path, number, None, "row"))
+                    index += 1
+                    if isinstance(found, BadRow) or file.split or self.how.split in (None, found.split):
+                        yield found
 
 
 def _files(folder: Path, how: DatasetSource) -> tuple[DataFile, ...]:
@@ -82,30 +84,23 @@ def _files(folder: Path, how: DatasetSource) -> tuple[DataFile, ...]:
     return choose_files(names, text, str(folder), how.config, how.split)
 
 
-def _rows(path: Path, file: DataFile, rows: RowReader, how: DatasetSource) -> Iterator[Mapping[str, Any]]:
+def _rows(
+    reading: ParquetFiles, path: Path, file: DataFile, rows: RowReader, how: DatasetSource
+) -> Iterator[Mapping[str, Any]]:
     extra = {"_config": file.config, "_file": file.path}
-    try:
-        frame = pl.scan_parquet(path, glob=False)
-        schema = frame.collect_schema()
-        rows.check_columns([*schema, *FILE_COLUMNS], str(path))
-        if "images" not in how.columns and not set(IMAGE_COLUMNS) & set(schema):
-            raise UserError(
-                f'{path}: no such column "image" or "images"; found: {", ".join(schema)[:500]}; name it in `columns`'
-            )
-        if how.split is not None and not file.split and "split" not in schema and "split" not in how.columns:
-            raise UserError(f'{path}: has no column "split", so that nothing says which rows are "{how.split}"')
-        wanted = _wanted(schema, how)
-        batches = frame.select(wanted).collect_batches(
-            chunk_size=BATCH_ROWS, maintain_order=True, lazy=True, engine="streaming"
+    schema = reading.schema(path)
+    rows.check_columns([*schema, *FILE_COLUMNS], str(path))
+    if "images" not in how.columns and not set(IMAGE_COLUMNS) & set(schema):
+        raise UserError(
+            f'{path}: no such column "image" or "images"; found: {", ".join(schema)[:500]}; name it in `columns`'
         )
-        for batch in batches:
-            for row in batch.iter_rows(named=True):
-                row.update(extra)
-                if file.split and row.get("split") is None:
-                    row["split"] = file.split
-                yield row
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise UserError(f"{path}: is not a Parquet file, or is damaged ({str(error)[:200]})") from error
+    if how.split is not None and not file.split and "split" not in schema and "split" not in how.columns:
+        raise UserError(f'{path}: has no column "split", so that nothing says which rows are "{how.split}"')
+    for row in reading.rows(_wanted(schema, how), BATCH_ROWS):
+        row.update(extra)
+        if file.split and row.get("split") is None:
+            row["split"] = file.split
+        yield row
 
 
 def _wanted(schema: pl.Schema, how: DatasetSource) -> list[str]:

@@ -86,7 +86,7 @@ async def test_an_id_twice_names_both_lines(tmp_path: Path, store) -> None:
         ("a.csv", "id,model_answer,outcome\n0,x,fine\n", 'line 2, column outcome: expected one of answered.*"fine"'),
         ("a.csv", "id,model_answer,latency_ms\n0,x,slow\n", 'line 2, column latency_ms: expected a number.*"slow"'),
         ("a.csv", "id,model_answer,latency_ms\n0,x,nan\n", "line 2, column latency_ms: expected a number"),
-        ("a.parquet", "no parquet", "cannot be read as Parquet"),
+        ("a.parquet", "no parquet", "is not a Parquet file"),
         ("a.xlsx", "", r"answers are read from \.csv"),
     ],
 )

@@ -137,7 +137,8 @@ def test_junk_is_a_sentence(tmp_path: Path, read: Callable[[Path], None], header
 PAGES = st.lists(st.tuples(st.integers(0, 2**31), st.integers(0, 255)), min_size=1, max_size=20)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# A process is started for each.
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=PAGES)
 def test_a_parquet_file_with_other_bytes_in_it_is_rows_or_a_sentence(
     tmp_path: Path, changes: list[tuple[int, int]]
