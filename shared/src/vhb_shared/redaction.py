@@ -18,7 +18,9 @@ _NAMES = re.compile(
 """`key` alone is not among them: here it names an object in storage, and `api_key_env` names a variable."""
 _SHAPES = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {HIDDEN}"),
-    (re.compile(r"(\w[\w+.-]*://)[^\s/@:]*:[^\s/@]+@"), rf"\1{HIDDEN}@"),
+    # A scheme is short. Without that bound each letter of a long word is tried up to its end: minutes for a word of
+    # 100 kB (an image in an exception's message), on the event loop.
+    (re.compile(r"(\w[\w+.-]{0,31}://)[^\s/@:]*:[^\s/@]+@"), rf"\1{HIDDEN}@"),
     (re.compile(r"\b(sk-|hf_|ghp_|xox[bp]-)[\w-]{8,}"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)\b(X-Amz-Signature|X-Amz-Credential)=[^&\s]+"), rf"\1={HIDDEN}"),
 )

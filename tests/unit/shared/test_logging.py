@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,3 +96,16 @@ def test_short_values_do_not_spoil_everything() -> None:
     redactor.register("")
     redactor.register(None)
     assert redactor.clean("banana") == "banana"
+
+
+def test_a_long_word_costs_no_more_than_its_length(lines: io.StringIO) -> None:
+    """What a request broke at may hold an image: its traceback is written on the event loop."""
+    word = "0123456789abcdef" * 12_500
+    before = time.thread_time()
+    try:
+        raise ValueError(f"{word} http://user:pass-word@host")
+    except ValueError:
+        get_logger("t").exception("request_failed")
+    assert time.thread_time() - before < 10, "it took five minutes"
+    (line,) = read(lines)
+    assert word in line["exception"] and line["exception"].endswith(" http://***@host")
