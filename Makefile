@@ -66,16 +66,13 @@ demo: $(STAMP) ## read real document images with a real OCR engine, through all 
 
 # More workers than CI's two cores: tests wait more than they compute.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
-# Agents of other stacks on the host end the container of an agent that was killed.
-ALONE := tests/chaos/test_reattach_container.py
 
 test: $(TOOLS) ## the everyday tests: real nats-server, real S3 server
 	$(PYTEST) -m "not slow"
 
 test-all: test test-web web ## every test: also kills, real engines, containers, browser, large jobs
 	$(PYTEST) -m slow --ignore tests/chaos --ignore tests/scale
-	$(PYTEST) -m slow tests/chaos tests/scale --ignore $(ALONE)
-	$(BIN)/python -m pytest -m slow $(ALONE)
+	$(PYTEST) -m slow tests/chaos tests/scale
 
 test-web: web/src/api/schema.d.ts ## the page's own tests, without a browser
 	@$(NPM) run --silent test

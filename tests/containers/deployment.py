@@ -134,6 +134,10 @@ class Deployment:
             self.compose("kill", "inference-agent")
         for container in self.backends(stopped=True):
             docker("rm", "--force", "--volumes", container)
+        label = "vhb.environment.life.of"
+        listing = ("volume", "ls", "--filter", f"label={label}", "--format", f'{{{{.Name}}}} {{{{.Label "{label}"}}}}')
+        for volume in self._of_its_agent(*listing):
+            docker("volume", "rm", volume)
         self.compose("--profile", "*", "down", "--remove-orphans", "--timeout", "5", *more, timeout=180)
 
     def container(self, service: str) -> str:
@@ -148,9 +152,12 @@ class Deployment:
     def backends(self, *, stopped: bool = False) -> list[str]:
         """Ids of the containers that its agent has started."""
         every = ("--all",) if stopped else ()
-        return docker(
-            "ps", "--quiet", "--no-trunc", *every, "--filter", f"label=vhb.environment.agent={self.name}"
-        ).split()
+        return self._of_its_agent("ps", "--no-trunc", *every, "--format", '{{.ID}} {{.Label "vhb.environment.agent"}}')
+
+    def _of_its_agent(self, *listing: str) -> list[str]:
+        """The first words of lines whose second one is its agent: its name, and a word of the agent's directory."""
+        pairs = [line.split(maxsplit=1) for line in docker(*listing).splitlines()]
+        return [pair[0] for pair in pairs if pair[1:] and pair[1].startswith(f"{self.name}.")]
 
     def backend(self) -> str:
         """The one that runs."""

@@ -13,6 +13,7 @@ from vhb_inference_agent.backends.registry import backend_adapter
 from vhb_inference_agent.claims import HeldClaim
 from vhb_inference_agent.endpoint import RunningBackend
 from vhb_inference_agent.host import HostEnvironments, describe_host
+from vhb_inference_agent.identity import identity
 from vhb_inference_agent.leftovers import Leftovers
 from vhb_inference_agent.lookups import LookupHandlers
 from vhb_inference_agent.opened import OpenedBackend
@@ -44,14 +45,16 @@ CONSUMERS: tuple[Consumer, ...] = (topology.REUSE,)
 """Each backend's durable is made by the scheduler when a run needs that backend."""
 
 LABEL = "vhb.agent"
+DEVICE = "vhb.device."
+"""How the label of a leased device begins."""
 
 
 @asynccontextmanager
 async def setup(service: Service) -> AsyncIterator[None]:
     """Runs the agent's loop beside the broker."""
     settings = AgentSettings()
-    settings.directory.mkdir(parents=True, exist_ok=True)
-    environments = HostEnvironments(settings)
+    own = await asyncio.to_thread(identity, settings.name, settings.directory)
+    environments = HostEnvironments(settings, own)
     stored = StoreSettings()
     cache = ObjectCache(service.store, stored.cache_directory(), stored.cache_bytes())
     images = ImageEncoder(cache)  # one for all backends: an image is encoded once, however many models see it
@@ -80,7 +83,8 @@ async def setup(service: Service) -> AsyncIterator[None]:
             environment,
             replica=f"{settings.name}/{tenancy.held.claim.replica}",
             on_progress=on_progress,
-            labels={LABEL: settings.name, "vhb.backend": demand.backend_id},
+            labels={LABEL: own, "vhb.backend": demand.backend_id}
+            | {f"{DEVICE}{uuid}": "leased" for uuid in tenancy.lease.devices},
             lease=tenancy.lease,
             devices=[device for device in info.devices if device.uuid in tenancy.lease.devices],
             adopt=Adopted(survivor.spec, survivor.handle, survivor.manifest) if survivor is not None else None,
@@ -133,8 +137,14 @@ async def setup(service: Service) -> AsyncIterator[None]:
     async def take_back(pool: ResourcePool) -> list[tuple[HeldClaim, Survivor]]:
         kept = await reattach(service.bus, files, environments.reachable, pool)
         in_use = {survivor.handle.id for _, survivor in kept}
+        # A device that was found is this agent's while it lives: who had it before is dead and cannot have it again, so
+        # what is left on it only takes its memory from what is started next. What is declared names no device for sure.
+        found = [device.uuid for device in info.devices if device.driver]
         for name in environments.names:
-            ended = await environments.get(name).reap({LABEL: settings.name}, in_use)
+            environment = environments.get(name)
+            ended = [*await environment.reap({LABEL: own}, in_use)]
+            for uuid in found:
+                ended += await environment.reap({f"{DEVICE}{uuid}": "leased"}, in_use)
             if ended:
                 log.warning("orphans_ended", environment=name, count=len(ended))
         await drop_old_claims(service.bus, settings.name, {held.key for held, _ in kept})
@@ -155,10 +165,12 @@ async def setup(service: Service) -> AsyncIterator[None]:
     task = asyncio.create_task(agent.run(), name="agent")
     # An agent whose loop ended serves nobody: end the process and let the supervisor start a fresh one.
     task.add_done_callback(lambda done: None if done.cancelled() else os._exit(70))
+    collecting = asyncio.create_task(environments.collect_strays(), name="collect strays")
     async with leftovers:
         try:
             yield
         finally:
+            collecting.cancel()
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task

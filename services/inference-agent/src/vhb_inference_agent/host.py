@@ -18,16 +18,17 @@ from vhb_shared.errors import UserError
 
 log = structlog.get_logger(__name__)
 
+COLLECT_EVERY_S = 15.0
 _ENGINE_WAIT_S = 60
 
 
 class HostEnvironments:
     """The environments of this host, made when first asked for; a broken plug-in costs itself only."""
 
-    def __init__(self, settings: AgentSettings) -> None:
+    def __init__(self, settings: AgentSettings, identity: str) -> None:
         self._settings = EnvironmentSettings(
             directory=settings.environments,
-            agent_id=settings.name,
+            agent_id=identity,
             wheels=settings.wheels and settings.wheels.absolute(),
         )
         self._made: dict[str, Environment] = {}
@@ -58,6 +59,14 @@ class HostEnvironments:
         """Where nothing can be run now -> why, a sentence with the remedy."""
         problems = {name: await environment.problem() for name, environment in self._made.items()}
         return self._broken | {name: problem for name, problem in problems.items() if problem is not None}
+
+    async def collect_strays(self) -> None:
+        """Ends what dead agents of this host left behind, now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(COLLECT_EVERY_S)
+            for name, environment in self._made.items():
+                if ended := await environment.collect():
+                    log.warning("strays_ended", environment=name, count=len(ended))
 
     async def reachable(self, name: str) -> Environment | None:
         """The environment, waited for a while: after a restart of the host an engine may come up later than we do.

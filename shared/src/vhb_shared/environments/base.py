@@ -55,6 +55,7 @@ class EnvironmentSettings(_Data):
     directory: Path
     """Local and writable; caches and run directories are made below it."""
     agent_id: str
+    """Names the agent in all its lives, and no other one on this host."""
     wheels: Path | None = None
     """Folder with prepared wheels: packages come from there and from nowhere else (hosts without a network)."""
     log_bytes: int = Field(16 << 20, ge=1 << 16)
@@ -291,3 +292,12 @@ class Environment(ABC):
         Returns:
             The ids of what was ended. Raises nothing.
         """
+
+    async def collect(self) -> tuple[str, ...]:
+        """Ends what other agents left behind that died a while ago and have not come back to it. Asked now and then
+        while the agent runs; what ends with its agent has nothing to do here.
+
+        Returns:
+            The ids of what was ended. Raises nothing.
+        """
+        return ()

@@ -82,7 +82,8 @@ def network() -> Iterator[str]:
         if left:
             _docker("rm", "--force", "--volumes", *left)
         _docker("network", "rm", name)
-        _docker("volume", "rm", name)
+        lives = _docker("volume", "ls", "--quiet", "--filter", f"label=vhb.environment.life.of={name}").stdout.split()
+        _docker("volume", "rm", name, *lives)
         images = _docker("images", "--quiet", "--filter", f"label=vhb.derived.by={name}").stdout.split()
         if images:
             _docker("rmi", "--force", *images)

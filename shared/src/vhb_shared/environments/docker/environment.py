@@ -24,7 +24,7 @@ from vhb_shared.environments.base import (
     Progress,
     Stats,
 )
-from vhb_shared.environments.docker import containers, ending, owners, reading, starting
+from vhb_shared.environments.docker import containers, ending, lives, owners, reading, starting
 from vhb_shared.environments.docker.contents import Contents
 from vhb_shared.environments.docker.derived import DerivedImages
 from vhb_shared.environments.docker.engine import Engine, EngineAway, failed, or_undone, words
@@ -60,7 +60,9 @@ class DockerEnvironment(Environment):
         self._images = Images(self._engine, self._docker)
         self._derived = DerivedImages(self._engine, self._docker, settings)
         self._contents = Contents(self._engine)
+        self._strays = owners.Strays(self._engine, settings.agent_id)
         self._held: set[str] = set()
+        self._goes_on = False
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -157,6 +159,8 @@ class DockerEnvironment(Environment):
         """See `Environment.recover`. Where the engine is away, what runs is unknown and counts as running."""
         if await self.exit_state(handle) is None:
             self._held.add(handle.id)
+            self._goes_on = True
+            await self._say_that_it_lives()
             return True
         with contextlib.suppress(EnvironmentFailed):
             await self.stop(handle, 0)
@@ -170,6 +174,22 @@ class DockerEnvironment(Environment):
             )
         except (EngineAway, APIError):
             return ()
+
+    async def collect(self) -> tuple[str, ...]:
+        """See `Environment.collect`."""
+        await self._say_that_it_lives()  # again: whoever prunes volumes takes the word with them
+        try:
+            return await self._engine.run(self._strays.collect)
+        except (EngineAway, APIError):
+            return ()
+
+    async def _say_that_it_lives(self) -> None:
+        def say() -> None:
+            lives.say(self._engine, self.settings.agent_id, owners.own_mark(self._engine))
+
+        if self._goes_on:
+            with contextlib.suppress(EngineAway, APIError):
+                await self._engine.run(say)
 
     async def _prepared(self, spec: EnvironmentSpec) -> tuple[str, str]:
         """The image that was asked for, and what is run: itself or the one built on it."""
