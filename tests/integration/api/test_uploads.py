@@ -213,6 +213,7 @@ async def test_uploads_are_bounded(told: Story, tmp_path: Path, monkeypatch: pyt
         assert [await put(first, name, 1 << 10) for name in "bcde"] == [200, 200, 200, 413]
         assert (await api.get(f"/uploads/{first}"))["bytes"] == 42 << 10
         assert (await api.ask("POST", "/jobs", data=bytes(20 << 10), headers=YAML)).status == 413
+        assert (await api.ask("DELETE", f"/uploads/{first}")).status == 204
         third = await uploaded(api, {"all.zip": packed({"zeros": bytes(70 << 10)})})
         said = await api.ask("GET", f"/uploads/{third}/contents")
         assert said.status == 422 and "takes more than an upload may" in said.json["detail"], said

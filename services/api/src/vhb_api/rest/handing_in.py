@@ -1,7 +1,9 @@
 """What a job is handed in with: its file, as the body or in an upload, and what is asked for beside it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Header, Query, Request
@@ -67,16 +69,21 @@ async def handed_in(request: Request, context: Context, who: Bearer, upload_id: 
         return
     upload = await context.uploads.find(upload_id, who.token_id)
     with upload.reading():
-        found = await contents(upload, context.uploads.bounds)
+        found = await contents(upload, context.uploads)
         if content:
             yield Handed(content, _format(request), folder=found.folder)
-        elif found.job is not None and found.job.stat().st_size <= MAX_BYTES:
+        elif found.job is not None and (written := await asyncio.to_thread(_written, found.job)) is not None:
             form = _OF_SUFFIX.get(found.job.suffix.lower(), "yaml")
-            yield Handed(found.job.read_bytes(), form, found.job.name, found.folder)
+            yield Handed(written, form, found.job.name, found.folder)
         else:
             why = "There is no job file in this upload" if found.job is None else f"{found.job.name} is too large"
             names = ", ".join(JOB_FILES)
             raise Refused([Problem(message=f"{why}: add one of {names}, or send the job as the body.")])
+
+
+def _written(job: Path) -> bytes | None:
+    """A job file; None where it is too large."""
+    return job.read_bytes() if job.stat().st_size <= MAX_BYTES else None
 
 
 def _format(request: Request) -> Format:

@@ -139,7 +139,7 @@ async def look(upload_id: UploadId, context: Ctx, who: Submitting) -> UploadCont
     """Its job file, and what in it can be read as a data set; an archive alone is looked into."""
     upload = await context.uploads.find(upload_id, who.token_id)
     with upload.reading():
-        found = await contents(upload, context.uploads.bounds)
+        found = await contents(upload, context.uploads)
         shown = await asyncio.to_thread(_shown, found)
         if found.job is None:
             return shown

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vhb_api.submitting.problems import Problem, Refused
 from vhb_api.uploads.bounds import Bounds, said
+from vhb_api.uploads.staging import Uploads
 from vhb_api.uploads.upload import UNPACKED, Upload
 from vhb_shared.contracts.dataset import DatasetSource
 from vhb_shared.datasets.base import BadRow
@@ -47,7 +48,7 @@ class FoundData:
     """Of ours, those that its first row fills."""
 
 
-async def contents(upload: Upload, bounds: Bounds) -> Contents:
+async def contents(upload: Upload, uploads: Uploads) -> Contents:
     """Where an upload's files start: where it holds one folder or one archive and nothing else, inside that.
 
     Raises:
@@ -55,10 +56,10 @@ async def contents(upload: Upload, bounds: Bounds) -> Contents:
         Unavailable: the disk is full.
     """
     async with upload.unpacking:
-        return await asyncio.to_thread(_contents, upload, bounds)
+        return await asyncio.to_thread(_contents, upload, uploads.bounds, uploads.room())
 
 
-def _contents(upload: Upload, bounds: Bounds) -> Contents:
+def _contents(upload: Upload, bounds: Bounds, room: int) -> Contents:
     folder = upload.folder
     for _ in range(_DEEPEST):
         inside = visible(folder)
@@ -67,7 +68,7 @@ def _contents(upload: Upload, bounds: Bounds) -> Contents:
         if inside[0].is_dir():
             folder = inside[0]
         elif is_archive(inside[0]):
-            folder = _unpacked(upload, inside[0], bounds)
+            folder = _unpacked(upload, inside[0], bounds, room)
         else:
             break
     return Contents(folder, _job_file(folder))
@@ -81,16 +82,19 @@ def _job_file(folder: Path) -> Path | None:
     return documents[0] if len(documents) == 1 else None
 
 
-def _unpacked(upload: Upload, archive: Path, bounds: Bounds) -> Path:
+def _unpacked(upload: Upload, archive: Path, bounds: Bounds, room: int) -> Path:
     state = archive.stat()
     key = hashlib.sha256(f"{archive.name}/{state.st_size}/{state.st_mtime_ns}".encode()).hexdigest()[:32]
     folder = upload.root / UNPACKED / key / unpacked_name(archive.name)
     if not folder.is_dir():
-        room = bounds.upload - upload.bytes
-        refusal = Refusal(archive.name, f"an upload may ({said(bounds.upload)}, the archive itself included)")
+        own = bounds.upload - upload.bytes
+        bound = f"an upload may ({said(bounds.upload)}, the archive itself included)"
+        if room < own:
+            bound = f"all uploads together may ({said(bounds.all)}): remove one, or come later"
+        most = max(min(own, room), 0)
         try:
             with disk_errors(f"unpacking {archive.name}"):
-                unpack(archive, folder, refusal, max(room, 0))
+                unpack(archive, folder, Refusal(archive.name, bound), most, bounds.files)
         except UserError as error:
             raise Refused([Problem(message=str(error))]) from None
         upload.bytes += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -127,10 +127,14 @@ class Uploads:
             raise TooMuch(f"The file {name[:200]!r} is larger than {said(bounds.file)}, the bound of one file.")
         if upload.bytes - before > bounds.upload:
             raise TooMuch(f"The upload is larger than {said(bounds.upload)}; hand the job in with `vhb submit`.")
-        if sum(each.bytes for each in self._known.values()) - before > bounds.all:
+        if self.room() + before < 0:
             raise TooMuch(
                 f"All uploads together take {said(bounds.all)}, the bound of this service: remove one, or come later."
             )
+
+    def room(self) -> int:
+        """Bytes that all uploads may still take."""
+        return self.bounds.all - sum(each.bytes for each in self._known.values())
 
     async def remove_file(self, upload: Upload, name: str) -> None:
         """Removes one file.

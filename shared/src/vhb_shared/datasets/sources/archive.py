@@ -91,7 +91,7 @@ class Refusal:
         return UserError(f"{self._what}: {why}")
 
 
-def unpack(path: Path, folder: Path, refusal: Refusal, limit: int) -> None:
+def unpack(path: Path, folder: Path, refusal: Refusal, limit: int, most_files: int = MAX_MEMBERS) -> None:
     """Unpacks an archive into a folder that is not there yet, whole or not at all. Blocks.
 
     Args:
@@ -99,6 +99,7 @@ def unpack(path: Path, folder: Path, refusal: Refusal, limit: int) -> None:
         folder: where to.
         refusal: makes the errors.
         limit: bytes that it may take unpacked.
+        most_files: that it may hold.
 
     Raises:
         UserError: as `unpacked`.
@@ -109,8 +110,8 @@ def unpack(path: Path, folder: Path, refusal: Refusal, limit: int) -> None:
     left = limit
     try:
         for number, (name, opened) in enumerate(_members(path, refusal)):
-            if number >= MAX_MEMBERS:
-                raise refusal(f"the archive holds more than {MAX_MEMBERS:,} files")
+            if number >= most_files:
+                raise refusal(f"the archive holds more than {most_files:,} files")
             target = temporary / name
             target.parent.mkdir(parents=True, exist_ok=True)
             with opened() as packed, target.open("wb") as file:
