@@ -125,5 +125,5 @@ async def test_it_can_be_tried_and_what_failed_be_sent_again(hooks: Interface, t
 async def test_an_address_that_may_not_be_sent_to_is_a_mistake_in_the_request(hooks: Interface) -> None:
     for url in ("https://10.0.0.1/", "https://[::ffff:10.0.0.1]/", "https://169.254.169.254/"):
         said = await hooks.ask("POST", "/webhooks", json={"name": "ci", "url": url, "kinds": ["job.completed"]})
-        assert said.status == 422 and said.json["detail"].startswith("url: "), said
+        assert said.status == 422 and [one["field"] for one in said.json["problems"]] == ["url"], said
         assert "VHB_API_WEBHOOKS_PRIVATE" in said.json["detail"]

@@ -170,10 +170,6 @@ def url_of(text: str) -> str:
     return str(url)
 
 
-def _refused(why: str) -> Refused:
-    return Refused([Problem(message=f"url: {why}")])
-
-
 def _existing(session: Session, webhook_id: str) -> WebhookRow:
     row = session.get(WebhookRow, webhook_id)
     if row is None:
