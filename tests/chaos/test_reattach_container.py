@@ -103,19 +103,19 @@ def settings(place: str, tmp_path: Path) -> dict[str, str]:
 @pytest.mark.timeout(600)
 def test_the_same_container_answers_after_kill_9(image: str, place: str, tmp_path: Path) -> None:
     job = write_job(tmp_path, image)
-    with running(tmp_path / "work", env=settings(place, tmp_path)) as stack:
+    with (
+        running(tmp_path / "neighbour" / "work", env=settings(place, tmp_path / "neighbour")) as neighbour,
+        running(tmp_path / "work", env=settings(place, tmp_path)) as stack,
+    ):
         job_id = stack.submit(job)
         wait_until(lambda: bool(containers(place)), 90, "a container")
         (container,) = containers(place)
         wait_until(lambda: asked(container) >= CONCURRENCY, 60, "first requests")
-        # Its agent has the same name, and looks for what a former life of it left.
-        with running(tmp_path / "neighbour" / "work", env=settings(place, tmp_path / "neighbour")) as neighbour:
-            before = asked(container)
-            wait_until(lambda: asked(container) > before + CONCURRENCY, 120, "it does not touch what is another's")
-            neighbour.kill_service("agent")
-            stack.kill_service("agent")
-            at_kill = asked(container)
-            wait_until(lambda: asked(container) > at_kill + CONCURRENCY, 120, "work goes on in the same container")
+        # Its agent has the same name, and its next life looks for what a former one left.
+        neighbour.kill_service("agent")
+        stack.kill_service("agent")
+        at_kill = asked(container)
+        wait_until(lambda: asked(container) > at_kill + CONCURRENCY, 120, "work goes on in the same container")
         results = stack.finished(job_id, tmp_path / "out")
         assert containers(place) == [container]
         assert len(results.answers) == SAMPLES
