@@ -52,6 +52,16 @@ async def test_it_says_what_the_command_says(scored: Interface) -> None:
     assert [each["run_id"] for each in match["runs"]] == ["one-0", "one-1", "two-0"]
     assert len(match["verdicts"]) == 2 * 3
     assert found["shown"] == [[[False] * 3] * 2]
+    # The same verdicts in parts, and how many are corrected together.
+    (said,) = found["judged"]
+    assert [each["code"] for one in said for each in one] == [
+        "not_shown" if "no difference shown" in sentence else "untested" for sentence in match["verdicts"]
+    ]
+    first, wanted = said[0][0], match["comparisons"][0]["differences"][0]
+    assert (first["first"], first["second"], first["lead"]) == (labels[1], labels[0], wanted["difference"])
+    assert found["tests"] == sum(
+        each["p_value"] is not None for one in match["comparisons"] for each in one["differences"]
+    )
 
 
 async def test_pairs_are_listed_by_how_far_they_are_apart(scored: Interface) -> None:
@@ -102,6 +112,9 @@ async def test_leaderboard_groups_and_files(scored: Interface) -> None:
     assert values == {"m0__t": pytest.approx(0.45), "m1__t": pytest.approx(1.25 / 6)}
     (difference,) = board["differences"]
     assert (difference["baseline"], difference["candidate"]) == ("m1__t", "m0__t") and difference["verdict"]
+    said = difference["judged"]
+    assert {said["first"], said["second"]} == {"m0", "m1"} and said["p_holm"] == difference["p_holm"]
+    assert said["code"] == "not_shown" and "no difference shown" in difference["verdict"] and found["tests"] == 1
     groups = await scored.get("/jobs/one/breakdown?metric=cer&by=doc_class")
     assert (groups["groups"], groups["runs"]) == (["invoice", "receipt"], ["m0__t", "m1__t"])
     assert groups["cells"][1][0]["value"] == pytest.approx((0.5 + 1 + 0.25) / 3)

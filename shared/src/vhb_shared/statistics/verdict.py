@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from vhb_shared.contracts.comparison import Difference
+from pydantic import BaseModel
+
+from vhb_shared.contracts.comparison import Difference, Test
 
 ALPHA = 0.05
 
@@ -52,49 +54,132 @@ def distinguishable(found: Difference) -> bool:
     return found.p_holm is not None and found.p_holm < ALPHA
 
 
-def verdict(found: Difference, baseline: str, candidate: str, wording: Wording = ENGLISH) -> str:
-    """One sentence: who is better on what by how much, how certain that is, and on how many documents.
+Code = Literal["beats", "higher", "lower", "equal", "same", "untested", "not_shown", "unpaired"]
+_PATTERNS: dict[Code, str] = {
+    "beats": _BEATS,
+    "higher": _HIGHER,
+    "lower": _LOWER,
+    "equal": _EQUAL,
+    "same": _SAME,
+    "untested": _UNTESTED,
+    "not_shown": _NOT_SHOWN,
+    "unpaired": _UNPAIRED,
+}
+
+
+class Verdict(BaseModel):
+    """What is said of a difference, for who writes the sentence in a language of their own."""
+
+    code: Code
+    """beats: one is better; higher, lower: one has the larger or smaller value, and which is better is not known; equal:
+    in every document; same: whichever documents count; untested: there is no test; not_shown: it may be chance; unpaired:
+    no sample has a score on both sides."""
+    first: str
+    """The winner, or the one with the higher or lower value; else the candidate."""
+    second: str
+    metric: str
+    level: str | None = None
+    """The column whose value is `group`; null: all samples."""
+    group: str | None = None
+    lead: float | None = None
+    """Of a difference that is shown how large it is, without a sign; else candidate - baseline."""
+    low: float | None = None
+    """95% interval of the lead; null where the data do not say."""
+    high: float | None = None
+    digits: int | None = None
+    """Decimal places of the lead and its interval; null: three significant digits of the lead."""
+    p_value: float | None = None
+    p_holm: float | None = None
+    """Corrected for all comparisons made together: whether a difference counts as shown goes by it."""
+    test: Test | None = None
+    documents: int = 0
+    samples: int = 0
+    detectable: float | None = None
+    """The smallest difference this many documents would show; where none is shown."""
+    detectable_digits: int = 0
+    failed: int = 0
+    """Samples that failed on either side, where that could change the difference to anything between the next two."""
+    failed_low: float | None = None
+    failed_high: float | None = None
+    failed_digits: int = 0
+
+
+def judged(found: Difference, baseline: str, candidate: str) -> Verdict:
+    """The parts of a verdict: who is better on what by how much, how certain that is, and on how many documents.
 
     Args:
         found: the difference; see `distinguishable`.
         baseline: what the baseline is called.
         candidate: what the candidate is called.
-        wording: the language.
     """
-    say = wording.one
-    metric = found.metric if found.level == "general" else f"{found.metric} ({found.level} {found.group})"
-    places = {"candidate": candidate, "baseline": baseline, "metric": metric}
+    parts: dict[str, Any] = {"first": candidate, "second": baseline, "metric": found.metric}
+    if found.level != "general":
+        parts |= {"level": found.level, "group": found.group}
     if found.difference is None:
-        return say(_UNPAIRED) % places
-    places["documents"] = _documents(found, wording)
-    turn = 1  # -1: the sentence says the winner's lead, which is the difference the other way round
+        return Verdict(code="unpaired", **parts)
+    parts |= {"p_value": found.p_value, "p_holm": found.p_holm, "test": found.test}
+    parts |= {"documents": found.n_documents, "samples": found.n_pairs}
+    turn = 1  # -1: the winner's lead is said, which is the difference the other way round
+    code: Code
     if distinguishable(found):
         up = found.difference > 0
         if found.higher_is_better is None:
-            winner, loser = candidate, baseline
-            pattern, ahead = (_HIGHER if up else _LOWER), up
+            code = "higher" if up else "lower"
         else:
-            winner, loser = (candidate, baseline) if up == found.higher_is_better else (baseline, candidate)
-            pattern, ahead = _BEATS, up
-        turn = 1 if ahead else -1
-        places |= {"winner": winner, "loser": loser, "lead": _lead(found, say, turn)}
-        said = say(pattern) % places
+            code = "beats"
+            if up != found.higher_is_better:
+                parts |= {"first": baseline, "second": candidate}
+        turn = 1 if up else -1
+        parts |= _lead(found, turn)
     elif found.difference == 0 and found.ci_low is None and found.p_value == 1.0:
-        said = say(_SAME if found.test == "bootstrap" else _EQUAL) % places
+        code = "same" if found.test == "bootstrap" else "equal"
     elif found.p_holm is None:
-        said = say(_UNTESTED) % (places | {"lead": f"{found.difference:+.3g}"})
+        code = "untested"
+        parts |= {"lead": found.difference}
     else:
-        said = say(_NOT_SHOWN) % (places | {"lead": _lead(found, say)})
+        code = "not_shown"
+        parts |= _lead(found, turn)
         if found.smallest_detectable is not None:
-            digits = decimals(found.smallest_detectable)
-            said += say(_DETECTABLE) % {"amount": f"{found.smallest_detectable:.{digits}f}"}
-    return said + _failures(found, say, turn)
+            places = decimals(found.smallest_detectable)
+            parts |= {"detectable": found.smallest_detectable, "detectable_digits": places}
+    return Verdict(code=code, **parts, **_failures(found, turn))
 
 
-def _documents(found: Difference, wording: Wording) -> str:
-    said = wording.many(*_DOCUMENTS, found.n_documents) % {"documents": f"{found.n_documents:,}"}
-    if found.n_pairs != found.n_documents:
-        said += wording.one(_SAMPLES) % {"samples": f"{found.n_pairs:,}"}
+def verdict(found: Difference, baseline: str, candidate: str, wording: Wording = ENGLISH) -> str:
+    """`judged` as one sentence.
+
+    Args:
+        found: the difference.
+        baseline: what the baseline is called.
+        candidate: what the candidate is called.
+        wording: the language.
+    """
+    parts = judged(found, baseline, candidate)
+    say = wording.one
+    won = parts.code in ("beats", "higher", "lower")
+    places = {
+        "candidate": candidate,
+        "baseline": baseline,
+        "winner": parts.first,
+        "loser": parts.second,
+        "metric": parts.metric if parts.level is None else f"{parts.metric} ({parts.level} {parts.group})",
+        "lead": _lead_text(parts, say, "" if won else "+"),
+        "documents": _documents(parts, wording),
+    }
+    said = say(_PATTERNS[parts.code]) % places
+    if parts.detectable is not None:
+        said += say(_DETECTABLE) % {"amount": f"{parts.detectable:.{parts.detectable_digits}f}"}
+    if parts.failed_low is not None:
+        digits = parts.failed_digits
+        ends = {"low": f"{parts.failed_low:.{digits}f}", "high": f"{parts.failed_high:.{digits}f}"}
+        said += say(_FAILED) % {"failed": f"{parts.failed:,}", **ends}
+    return said
+
+
+def _documents(parts: Verdict, wording: Wording) -> str:
+    said = wording.many(*_DOCUMENTS, parts.documents) % {"documents": f"{parts.documents:,}"}
+    if parts.samples != parts.documents:
+        said += wording.one(_SAMPLES) % {"samples": f"{parts.samples:,}"}
     return said
 
 
@@ -108,25 +193,30 @@ def decimals(width: float) -> int:
     return min(9, max(2, 1 - math.floor(math.log10(width)))) if width > 0 else 3
 
 
-def _lead(found: Difference, say: Callable[[str], str], turn: int | None = None) -> str:
-    """`0.042 (0.031 to 0.052), p<0.001`; times `turn`, so that the winner's lead is positive. Without it as candidate -
-    baseline, with its sign."""
-    assert found.difference is not None and found.p_holm is not None
-    sign = "+" if turn is None else ""
-    turn = turn or 1
-    value = found.difference * turn
+def _lead(found: Difference, turn: int) -> dict[str, float]:
+    """The lead with its interval, times `turn`."""
+    assert found.difference is not None
     if found.ci_low is None or found.ci_high is None:
-        return f"{value:{sign}.3g}, {p_text(found.p_holm)}"
+        return {"lead": found.difference * turn}
     low, high = sorted((found.ci_low * turn, found.ci_high * turn))
-    digits = decimals(high - low)
-    ends = {"value": f"{value:{sign}.{digits}f}", "low": f"{low:.{digits}f}", "high": f"{high:.{digits}f}"}
-    return f"{say(_RANGE) % ends}, {p_text(found.p_holm)}"
+    return {"lead": found.difference * turn, "low": low, "high": high, "digits": decimals(high - low)}
 
 
-def _failures(found: Difference, say: Callable[[str], str], turn: int) -> str:
+def _lead_text(parts: Verdict, say: Callable[[str], str], sign: str) -> str:
+    """`0.042 (0.031 to 0.052), p<0.001`."""
+    if parts.lead is None:
+        return ""
+    if parts.low is None or parts.digits is None:
+        said = f"{parts.lead:{sign}.3g}"
+    else:
+        ends = {"low": f"{parts.low:.{parts.digits}f}", "high": f"{parts.high:.{parts.digits}f}"}
+        said = say(_RANGE) % {"value": f"{parts.lead:{sign}.{parts.digits}f}", **ends}
+    return said if parts.p_holm is None else f"{said}, {p_text(parts.p_holm)}"
+
+
+def _failures(found: Difference, turn: int) -> dict[str, float]:
     failed = found.n_failed_baseline + found.n_failed_candidate
     if not failed or found.low_if_failed is None or found.high_if_failed is None:
-        return ""
+        return {}
     low, high = sorted((found.low_if_failed * turn, found.high_if_failed * turn))
-    digits = decimals(high - low)
-    return say(_FAILED) % {"failed": f"{failed:,}", "low": f"{low:.{digits}f}", "high": f"{high:.{digits}f}"}
+    return {"failed": failed, "failed_low": low, "failed_high": high, "failed_digits": decimals(high - low)}

@@ -3,7 +3,7 @@
 import pytest
 
 from vhb_shared.contracts.comparison import Difference
-from vhb_shared.statistics.verdict import p_text, verdict
+from vhb_shared.statistics.verdict import judged, p_text, verdict
 
 FOUND = Difference(
     metric="cer", higher_is_better=False, baseline=0.142, candidate=0.1, difference=-0.042, ci_low=-0.052,
@@ -55,6 +55,17 @@ FOUND = Difference(
 )  # fmt: skip
 def test_differences_in_words(changes, sentence):
     assert verdict(FOUND.model_copy(update=changes), "rapidocr", "qwen-3b") == sentence
+
+
+def test_the_parts_of_a_sentence():
+    failed = {"n_failed_candidate": 3, "low_if_failed": -0.06, "high_if_failed": 0.02}
+    said = judged(FOUND.model_copy(update=failed), "rapidocr", "qwen-3b")
+    assert (said.code, said.first, said.second, said.level) == ("beats", "qwen-3b", "rapidocr", None)
+    # The lead of the winner: the difference of an error rate the other way round.
+    assert (said.lead, said.low, said.high, said.digits) == (0.042, 0.031, 0.052, 3)
+    assert (said.failed, said.failed_low, said.failed_high) == (3, -0.02, 0.06)
+    said = judged(FOUND.model_copy(update={"p_holm": 0.3}), "rapidocr", "qwen-3b")
+    assert (said.code, said.lead, said.detectable, said.failed_low) == ("not_shown", -0.042, 0.015, None)
 
 
 def test_probabilities_in_words():

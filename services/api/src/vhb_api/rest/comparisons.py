@@ -16,7 +16,7 @@ from vhb_api.results.stored import RunTables
 from vhb_api.results.working import Gone, TooMuch
 from vhb_shared.comparing.compared import CompareResult
 from vhb_shared.errors import NotFound, UserError
-from vhb_shared.statistics.verdict import distinguishable
+from vhb_shared.statistics.verdict import Verdict, distinguishable, judged
 
 router = APIRouter(tags=["results"], responses=documented(409))
 
@@ -35,6 +35,10 @@ class Compared(CompareResult):
 
     shown: list[list[list[bool]]]
     """For each match, comparison and difference: whether it is more than chance, by its corrected p."""
+    judged: list[list[list[Verdict]]]
+    """The same in parts, for sentences in any language."""
+    tests: int
+    """How many p values are corrected together."""
 
 
 class Side(BaseModel):
@@ -127,7 +131,12 @@ async def compare(
     shown = [
         [[distinguishable(found) for found in one.differences] for one in each.comparisons] for each in result.matches
     ]
-    return Compared(**result.model_dump(), shown=shown)
+    said = [
+        [[judged(found, one.baseline, one.candidate) for found in one.differences] for one in each.comparisons]
+        for each in result.matches
+    ]
+    tests = sum(verdict.p_value is not None for each in said for one in each for verdict in one)
+    return Compared(**result.model_dump(), shown=shown, judged=said, tests=tests)
 
 
 @router.get("/comparisons/samples")

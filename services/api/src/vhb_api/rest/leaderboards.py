@@ -1,7 +1,7 @@
 """What a job's results come to: its leaderboard, by groups, by fields, how fast it was answered."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -12,8 +12,10 @@ from vhb_api.db.tables import MetricRow, RunRow
 from vhb_api.rest.context import Context, Ctx, JobId, Viewer
 from vhb_api.rest.problems import documented
 from vhb_api.results.summary import comparisons
+from vhb_shared.contracts.comparison import Difference
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.results import OUTCOMES, OutcomeCounts
+from vhb_shared.statistics.verdict import Verdict, judged
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["results"], responses=documented())
 
@@ -72,6 +74,8 @@ class LeaderboardDifference(BaseModel):
     p_holm: float | None = None
     n_pairs: int | None = None
     verdict: str | None = None
+    judged: Verdict | None = None
+    """The same in parts, for sentences in any language."""
     left_out: str | None = None
     """Why nothing was tested."""
 
@@ -95,6 +99,8 @@ class JobLeaderboards(BaseModel):
     job_id: str
     reported: bool
     """Whether intervals and differences are there: they come with the report."""
+    tests: int
+    """How many p values of its differences are corrected together."""
     comparisons: list[Leaderboard]
 
 
@@ -104,6 +110,7 @@ async def leaderboard(job_id: JobId, context: Ctx, who: Viewer) -> JobLeaderboar
     plan = await context.summaries.plan(job_id)
     summary = await context.summaries.summed_up(job_id)
     said = {run["run_id"]: run for run in summary["runs"]} if summary is not None else {}
+    told: Sequence[dict[str, Any]] = (summary or {}).get("differences", ())
     live = await _live(context, job_id)
     known = await context.results.directions([each for run in plan.runs for each in (run.run_id, run.results_run_id)])
     made = []
@@ -125,13 +132,14 @@ async def leaderboard(job_id: JobId, context: Ctx, who: Viewer) -> JobLeaderboar
                 ],
                 runs=lines,
                 differences=[
-                    LeaderboardDifference.model_validate(each)
-                    for each in (summary or {}).get("differences", ())
+                    _difference(each, lines, directions)
+                    for each in told
                     if each.get("baseline") in names and each.get("candidate") in (None, *names)
                 ],
             )
         )
-    return JobLeaderboards(job_id=job_id, reported=summary is not None, comparisons=made)
+    tests = sum(each.get("p_value") is not None for each in told)
+    return JobLeaderboards(job_id=job_id, reported=summary is not None, tests=tests, comparisons=made)
 
 
 @router.get("/performance")
@@ -139,6 +147,27 @@ async def performance(job_id: JobId, context: Ctx, who: Viewer) -> list[dict[str
     """How fast each run was answered and what it cost: the rows of performance.csv."""
     await context.summaries.plan(job_id)
     return await context.summaries.performance(job_id)
+
+
+def _difference(
+    told: dict[str, Any], runs: Sequence[LeaderboardRun], directions: Mapping[str, bool | None]
+) -> LeaderboardDifference:
+    """A difference of the report with its verdict in parts."""
+    made = LeaderboardDifference.model_validate(told)
+    if made.candidate is None:
+        return made
+    # Its ends are names there, and values in what is judged.
+    known = {name: value for name, value in told.items() if name not in ("baseline", "candidate")}
+    found = Difference.model_validate(known | {"higher_is_better": directions.get(made.metric)})
+    return made.model_copy(
+        update={"judged": judged(found, _called(made.baseline, runs), _called(made.candidate, runs))}
+    )
+
+
+def _called(name: str, runs: Sequence[LeaderboardRun]) -> str:
+    """By its model where no other run is of it, as the report does."""
+    models = [run.model for run in runs]
+    return next((run.model for run in runs if run.name == name and models.count(run.model) == 1), name)
 
 
 def _first(*values: bool | None) -> bool | None:
