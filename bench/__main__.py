@@ -14,6 +14,7 @@ from bench import (
     analytics,
     dataset_memory,
     event_latency,
+    first_paint,
     first_request,
     gpu,
     intervals,
@@ -48,6 +49,7 @@ MEASUREMENTS: dict[str, Callable[[], Figures]] = {
     "saturation_vllm": saturation.measure_vllm,
     "scale": scale.measure,
     "watchers": watchers.measure,
+    "first_paint": first_paint.measure,
     "gpu": gpu.measure,
 }
 BY_NAME_ONLY = frozenset({"gpu"})

@@ -4,12 +4,13 @@ import asyncio
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from person import remote, vhb, write_csv, write_job
-from playwright.async_api import Download, Page, expect
+from playwright.async_api import Download, Page, Route, expect
 from visitors import PHONE, Stack, Visitors, accessible, fits, nothing_forbidden
 
 from vhb_shared.testing.endpoint_process import EndpointProcess
@@ -76,7 +77,7 @@ async def test_every_view_has_a_chart_and_a_table(visitors: Visitors, jobs: list
 async def test_a_view_is_filtered_sorted_and_linked_to(visitors: Visitors, jobs: list[str]) -> None:
     page = await visitors.come("/explore/view/leaderboard")
     await page.get_by_label("Task").fill("few")
-    await page.get_by_role("button", name="Show").click()
+    await page.get_by_role("button", name="Show", exact=True).click()
     await expect(page.get_by_text("3 rows")).to_be_visible()
     assert "p.task=few" in page.url
     # A model's name is text, in the table and in the chart.
@@ -99,6 +100,55 @@ async def test_a_view_is_filtered_sorted_and_linked_to(visitors: Visitors, jobs:
     async with again.expect_download() as file:
         await again.get_by_role("button", name="JSON").click()
     assert len(json.loads(await downloaded(await file.value))["rows"]) == 3
+
+
+async def test_filters_offer_what_there_is(visitors: Visitors, jobs: list[str]) -> None:
+    page = await visitors.come("/explore/view/by-class")
+    model = page.get_by_role("combobox", name="Model", exact=True)
+    await model.click()
+    options = page.get_by_role("option")
+    await expect(options).to_have_text([EVIL, "queried", "remote"])
+    await accessible(page)
+    # By typing and the keyboard alone.
+    await model.press_sequentially("quer")
+    await expect(options).to_have_text(["queried"])
+    await model.press("ArrowDown")
+    await model.press("Enter")
+    await expect(model).to_have_value("queried")
+    await expect(options).to_have_count(0)
+    grouped = page.get_by_role("combobox", name="Grouped by")
+    await grouped.click()
+    await options.filter(has_text="class and question type").click()
+    # What is none of the choices is not one.
+    await grouped.press_sequentially("nothing of this kind")
+    await expect(page.get_by_text("Nothing of this kind is known.")).to_be_visible()
+    await grouped.press("Escape")
+    await page.get_by_label("Only these jobs").click()
+    await options.filter(has_text=jobs[0]).click()
+    await page.get_by_role("button", name="Show", exact=True).click()
+    await expect(grouped).to_have_value("class and question type")
+    assert "p.model=queried" in page.url and "p.level=by_doc_question" in page.url and f"jobs={jobs[0]}" in page.url
+    # One word for it: in the filter, in the table, in every language.
+    await expect(rows_of(page).nth(1)).to_contain_text("class and question type")
+    await nothing_forbidden(page)
+
+
+async def test_memory_is_told_in_gib(visitors: Visitors, jobs: list[str]) -> None:
+    page = await visitors.come("/explore/view/trade-offs?cost=memory_peak")
+
+    async def answers(route: Route) -> None:
+        answer = await route.fetch()
+        found = await answer.json()
+        for place, column in enumerate(found["columns"]):
+            for row in found["rows"] if column["name"] == "memory_peak" else ():
+                row[place] = 3 << 29
+        await route.fulfill(response=answer, json=found)
+
+    await page.route("**/api/v1/query", answers)
+    await page.reload()
+    await expect(page.get_by_role("columnheader", name="Memory, peak (GiB)", exact=True)).to_be_visible()
+    await expect(page.get_by_role("cell", name="1.5", exact=True).first).to_be_visible()
+    await expect(page.get_by_role("figure")).to_contain_text("Memory, peak (GiB)")
 
 
 async def test_sql_is_asked_saved_and_seen_by_others(visitors: Visitors, jobs: list[str]) -> None:
@@ -129,7 +179,7 @@ async def test_sql_is_asked_saved_and_seen_by_others(visitors: Visitors, jobs: l
     other = await visitors.come("/explore", token=made["token"])
     await other.get_by_role("link", name="answered", exact=True).click()
     await other.get_by_label("job", exact=True).fill(jobs[0])
-    await other.get_by_role("button", name="Show").click()
+    await other.get_by_role("button", name="Show", exact=True).click()
     await expect(rows_of(other).nth(1)).to_contain_text("queried")
     await other.goto(f"{visitors.stack.address}/explore/sql")
     await expect(other.get_by_role("button", name="Run")).to_be_visible()
@@ -182,6 +232,8 @@ async def test_on_a_phone_in_russian_and_in_the_dark(visitors: Visitors, jobs: l
     page = await visitors.come("/explore/view/leaderboard", viewport=PHONE, language="ru", dark=True)
     await expect(page.get_by_role("heading", name="Таблица лидеров")).to_be_visible()
     await expect(page.get_by_role("figure").locator("svg.main-svg").first).to_be_visible()
+    # Numbers of the chart as those of the table.
+    await expect(page.get_by_role("figure").locator(".xtick").nth(1)).to_have_text(re.compile(r"^\d,\d+$"))
     await fits(page)
     await accessible(page)
     await page.goto(f"{visitors.stack.address}/explore/sql?sql=SELECT+*+FROM+scores")

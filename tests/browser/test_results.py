@@ -40,6 +40,7 @@ async def test_the_leaderboard_says_who_is_best_and_how_certain_that_is(visitors
     await expect(rows.nth(2)).to_contain_text("1 failed")
     await expect(page.get_by_text(re.compile("careful beats hasty on cer"))).to_be_visible()
     await expect(page.get_by_text("difference shown")).to_be_visible()
+    await expect(page.get_by_text("for the one comparison of the job's report")).to_be_visible()
     await choose(page, "Metric", "exact_match")
     await expect(page).to_have_url(re.compile("metric=exact_match"))
     await page.get_by_role("button", name="Test the differences").click()
@@ -65,6 +66,8 @@ async def test_two_runs_are_compared_down_to_the_letter(visitors: Visitors, resu
     page = await visitors.come(f"{results}/compare")
     pairs = page.get_by_role("table", name="Samples side by side")
     await expect(page.get_by_text(re.compile("careful beats hasty on cer"))).to_be_visible(timeout=60_000)
+    # Two metrics of one pair are two comparisons: the corrected p is not that of the leaderboard, and it is said why.
+    await expect(page.get_by_text("for all 2 comparisons here")).to_be_visible()
     await choose(page, "Show", "first")
     await expect(page.get_by_text(f"{len(WRONG)} pairs")).to_be_visible()
     await pairs.get_by_role("row").nth(1).click()
@@ -161,5 +164,7 @@ async def test_every_view_fits_a_phone_in_russian_and_dark(visitors: Visitors, r
     ):
         await page.goto(f"{visitors.stack.address}{results}{view}")
         await expect(page.get_by_role("status")).to_have_count(0, timeout=60_000)
+        if view in ("", "/compare"):
+            await expect(page.get_by_text(re.compile(r"careful лучше hasty по cer на 0,\d+"))).to_be_visible()
         await fits(page)
         await accessible(page)

@@ -1,10 +1,12 @@
 import { createRoot } from "react-dom/client";
 import { App } from "@/app/app";
+import { startEarly } from "@/app/early";
 import { isLost, recoverLostFiles } from "@/app/lost-files";
 import "@/i18n/setup";
 import "./styles.css";
 
 recoverLostFiles();
+startEarly();
 const root = document.getElementById("root");
 if (root) {
   createRoot(root, {

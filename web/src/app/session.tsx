@@ -1,4 +1,4 @@
-import { useQuery } from "@tanstack/react-query";
+import { queryOptions, useQuery } from "@tanstack/react-query";
 import { api, ok, Problem } from "@/api/client";
 import { queryClient } from "@/api/queries";
 import type { components } from "@/api/schema";
@@ -14,25 +14,25 @@ let usedLink = false;
 export const hadUsedLink = () => usedLink;
 
 /** Who is logged in; null: nobody. */
-export function useMe() {
-  return useQuery<Me | null>({
-    queryKey: ["me"],
-    staleTime: 60_000,
-    queryFn: async () => {
-      const code = takeCode();
-      try {
-        if (code) return await ok(api.POST("/api/v1/session", { body: { code } }));
-        return await ok(api.GET("/api/v1/me"));
-      } catch (error) {
-        if (error instanceof Problem && error.status === 401) {
-          usedLink = code !== null;
-          return code ? await already() : null;
-        }
-        throw error;
+export const meQuery = queryOptions<Me | null>({
+  queryKey: ["me"],
+  staleTime: 60_000,
+  queryFn: async () => {
+    const code = takeCode();
+    try {
+      if (code) return await ok(api.POST("/api/v1/session", { body: { code } }));
+      return await ok(api.GET("/api/v1/me"));
+    } catch (error) {
+      if (error instanceof Problem && error.status === 401) {
+        usedLink = code !== null;
+        return code ? await already() : null;
       }
-    },
-  });
-}
+      throw error;
+    }
+  },
+});
+
+export const useMe = () => useQuery(meQuery);
 
 /** A link that was used already does no harm to who is logged in. */
 async function already(): Promise<Me | null> {

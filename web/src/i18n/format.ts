@@ -13,6 +13,9 @@ export function formats(language: string) {
   const short = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 });
   const part = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 });
   const moment = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+  const places = (digits: number) =>
+    new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const two = new Intl.NumberFormat(language, { maximumSignificantDigits: 2 });
   const date = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
   const clock = new Intl.DateTimeFormat(language, { timeStyle: "medium" });
   const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
@@ -31,6 +34,11 @@ export function formats(language: string) {
     metric: (value: number | null | undefined) => (value == null ? "–" : metric.format(value)),
     /** Three digits: 12.3 */
     short: (value: number | null | undefined) => (value == null ? "–" : short.format(value)),
+    /** So many decimal places: 0.120 */
+    decimals: (value: number, digits: number) => places(digits).format(value),
+    /** A probability with its sign: <0.001, =0.012, =1 */
+    p: (value: number) =>
+      value < 0.001 ? `<${short.format(0.001)}` : `=${value < 0.995 ? two.format(value) : whole.format(1)}`,
     /** 0.5 -> 50% */
     percent: (value: number) => part.format(value),
     /** A day and a time. */
@@ -45,6 +53,8 @@ export function formats(language: string) {
       const step = value < 1000 ? 0 : Math.min(Math.floor(Math.log10(value) / 3), names.length - 1);
       return unit(value / 1000 ** step, names[step] ?? "byte");
     },
+    /** Memory in GiB, as devices and settings are told: 1.5 from bytes. */
+    gib: (value: number) => short.format(value / 2 ** 30),
     /** 1 h 5 min from seconds. */
     duration: (seconds: number) => {
       const s = Math.max(0, Math.round(seconds));

@@ -1,7 +1,9 @@
 import type { Config, Data, Layout } from "plotly.js";
 import { useEffect, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
 import { useTheme } from "@/app/theme";
 import { pageNonce } from "@/ui/nonce";
+import { plotlyLocale } from "@/ui/plotly-locale";
 import { Waiting } from "@/ui/waiting";
 
 /** Colours that are told apart with any sight (Okabe and Ito), on both grounds. */
@@ -43,6 +45,8 @@ export function Chart({
   const ref = useRef<HTMLDivElement>(null);
   const [ready, setReady] = useState(false);
   const [theme] = useTheme();
+  const { t, i18n } = useTranslation();
+  const { language } = i18n;
   const clicked = useRef(onPoint);
   clicked.current = onPoint;
 
@@ -56,7 +60,8 @@ export function Chart({
       const Plotly = await loaded();
       const element = ref.current;
       if (gone || !element) return;
-      const plot = await Plotly.react(element, data, themed(element, layout, height), CONFIG);
+      Plotly.register(plotlyLocale(language, t) as never);
+      const plot = await Plotly.react(element, data, themed(element, layout, height), { ...CONFIG, locale: language });
       setReady(true);
       plot.removeAllListeners("plotly_click");
       plot.on("plotly_click", ({ points }) => {
@@ -68,7 +73,7 @@ export function Chart({
     return () => {
       gone = true;
     };
-  }, [data, layout, height, theme]);
+  }, [data, layout, height, theme, language, t]);
 
   useEffect(() => {
     const element = ref.current;

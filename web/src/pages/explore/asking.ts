@@ -3,6 +3,8 @@ import { useCallback, useMemo } from "react";
 import { useSearchParams } from "react-router";
 import { api, ask, ok } from "@/api/client";
 import type { components } from "@/api/schema";
+import { useLevel } from "@/i18n/level";
+import type { Option } from "@/ui/combobox";
 import { useChangeQuery } from "@/ui/query-state";
 
 export type Answer = components["schemas"]["QueryAnswer"];
@@ -53,8 +55,9 @@ export function useAnswer(question: Question | null) {
   return { ...asked, cancel };
 }
 
-/** What the forms suggest. */
-export function useSuggestions(): Record<string, string[]> {
+/** What the forms offer, by the name of a parameter. */
+export function useSuggestions(): Record<string, Option[]> {
+  const level = useLevel();
   const { data } = useQuery<Answer>({
     queryKey: ["query", "suggestions"],
     staleTime: 300_000,
@@ -70,20 +73,35 @@ export function useSuggestions(): Record<string, string[]> {
             rows: 1,
             timeout_s: 60,
             sql: `SELECT list(DISTINCT model ORDER BY model) AS model, list(DISTINCT dataset ORDER BY dataset) AS dataset,
-              list(DISTINCT task ORDER BY task) AS task, list(DISTINCT job_id ORDER BY job_id DESC) AS baseline,
-              (SELECT list(DISTINCT metric ORDER BY metric) FROM metrics WHERE level = 'general') AS metric FROM runs`,
+              list(DISTINCT task ORDER BY task) AS task, list(DISTINCT run ORDER BY run) AS run,
+              (SELECT list(DISTINCT metric ORDER BY metric) FROM metrics WHERE level = 'general') AS metric,
+              (SELECT list(DISTINCT "group" ORDER BY "group") FROM metrics WHERE level = 'by_doc_type') AS doc_class,
+              (SELECT list(DISTINCT "group" ORDER BY "group") FROM metrics WHERE level = 'by_question_type')
+                AS question_type,
+              (SELECT list([job_id, job] ORDER BY planned_at DESC)
+                FROM (SELECT job_id, any_value(job) AS job, max(planned_at) AS planned_at FROM runs GROUP BY job_id))
+                AS jobs FROM runs`,
           },
         }),
       ) as Promise<Answer>,
   });
   return useMemo(() => {
-    const found: Record<string, string[]> = { level: ["by_doc_type", "by_question_type", "by_doc_question"] };
+    const found: Record<string, Option[]> = {
+      level: ["by_doc_type", "by_question_type", "by_doc_question"].map((value) => ({ value, text: level(value) })),
+    };
     data?.columns.forEach((column, place) => {
       const values = data.rows[0]?.[place];
-      if (Array.isArray(values)) found[column.name] = values.map(String).slice(0, 500);
+      if (Array.isArray(values)) found[column.name] = values.map(optionOf);
     });
-    return found;
-  }, [data]);
+    return { ...found, baseline: found.jobs ?? [], job: found.jobs ?? [], job_id: found.jobs ?? [] };
+  }, [data, level]);
+}
+
+/** A name, or a job by its id and its name. */
+function optionOf(found: unknown): Option {
+  if (!Array.isArray(found)) return { value: String(found) };
+  const [id, name] = found.map((each) => String(each ?? ""));
+  return { value: id ?? "", text: name ? `${id} · ${name}` : id };
 }
 
 /** All that a question finds, as a file for the person who looks. */

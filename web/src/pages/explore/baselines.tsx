@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Pin, Trash2 } from "lucide-react";
-import { type FormEvent, useId, useState } from "react";
+import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { api, ok } from "@/api/client";
@@ -8,12 +8,12 @@ import type { components } from "@/api/schema";
 import { useMay } from "@/app/session";
 import { useFormat } from "@/i18n/format";
 import { Button } from "@/ui/button";
-import { Field } from "@/ui/field";
 import { ForeignText, Visible } from "@/ui/foreign-text";
 import { Empty, Panel } from "@/ui/page";
 import { ProblemNote } from "@/ui/problem-note";
 import { Waiting } from "@/ui/waiting";
 import { useSuggestions } from "./asking";
+import { ParameterField } from "./form";
 import { Frame } from "./frame";
 
 type Baseline = components["schemas"]["BaselineEntry"];
@@ -109,8 +109,7 @@ function Pinned({ baseline, may }: { baseline: Baseline; may: boolean }) {
 function PinForm() {
   const { t } = useTranslation("explore");
   const client = useQueryClient();
-  const suggestions = useSuggestions();
-  const lists = useId();
+  const offered = useSuggestions();
   const [wanted, setWanted] = useState(NOTHING);
   const pin = useMutation({
     mutationFn: () =>
@@ -136,24 +135,15 @@ function PinForm() {
       <form onSubmit={submit} className="space-y-3">
         <div className="grid gap-3 sm:grid-cols-2 lg:grid-cols-4">
           {fields.map(({ name, label }) => (
-            <Field key={name} label={label}>
-              {(control) => (
-                <>
-                  <input
-                    {...control}
-                    list={`${lists}-${name}`}
-                    value={wanted[name]}
-                    autoComplete="off"
-                    onChange={(event) => setWanted((before) => ({ ...before, [name]: event.target.value }))}
-                  />
-                  <datalist id={`${lists}-${name}`}>
-                    {(suggestions[name] ?? []).map((each) => (
-                      <option key={each} value={each} />
-                    ))}
-                  </datalist>
-                </>
-              )}
-            </Field>
+            <ParameterField
+              key={name}
+              name={name}
+              label={label}
+              placeholder=""
+              value={wanted[name]}
+              onChange={(text) => setWanted((before) => ({ ...before, [name]: text }))}
+              offered={offered}
+            />
           ))}
         </div>
         <Button type="submit" kind="primary" busy={pin.isPending} disabled={!complete}>

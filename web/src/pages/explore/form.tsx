@@ -1,7 +1,8 @@
 import { Play } from "lucide-react";
-import { type FormEvent, useId, useState } from "react";
+import { type FormEvent, type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Button } from "@/ui/button";
+import { Combobox, type Option } from "@/ui/combobox";
 import { Field } from "@/ui/field";
 import { parameterName, useAddress, useSuggestions } from "./asking";
 
@@ -26,7 +27,7 @@ export function ParameterForm({
 }) {
   const { t } = useTranslation("explore");
   const { params, set } = useAddress();
-  const suggestions = useSuggestions();
+  const offered = useSuggestions();
   // What is typed and not sent yet; what the address says otherwise.
   const [typed, setTyped] = useState<Record<string, string>>({});
   const value = (name: string) => typed[name] ?? params.get(name) ?? "";
@@ -42,14 +43,17 @@ export function ParameterForm({
   };
   return (
     <form onSubmit={submit} className="space-y-3">
-      <div className="grid grid-cols-2 items-end gap-3 lg:grid-cols-4">
+      <div className="grid gap-3 sm:grid-cols-2 lg:grid-cols-4">
         {fields.map((field) => (
-          <Suggesting
+          <ParameterField
             key={field.name}
-            field={field}
+            name={field.name === "jobs" ? "jobs" : field.name.slice(2)}
+            label={field.label}
+            hint={field.hint}
+            placeholder={field.placeholder}
             value={value(field.name)}
             onChange={(text) => setTyped((before) => ({ ...before, [field.name]: text }))}
-            suggestions={suggestions[field.name === "jobs" ? "baseline" : field.name.slice(2)] ?? []}
+            offered={offered}
           />
         ))}
       </div>
@@ -61,40 +65,55 @@ export function ParameterForm({
   );
 }
 
-function Suggesting({
-  field,
+/** Names of parameters that are amounts. */
+const NUMBER = /^(top|.*_price)$/;
+
+/** One parameter: what exists is offered; only what nobody can know beforehand is typed. */
+export function ParameterField({
+  name,
+  label,
+  hint,
+  placeholder,
   value,
   onChange,
-  suggestions,
+  offered,
 }: {
-  field: Asked;
+  name: string;
+  label: ReactNode;
+  hint?: string;
+  placeholder?: string;
   value: string;
   onChange: (text: string) => void;
-  suggestions: string[];
+  offered: Record<string, Option[]>;
 }) {
-  const list = useId();
+  const { t } = useTranslation();
+  const options = offered[name];
   return (
-    <Field label={field.label} hint={field.hint}>
-      {(control) => (
-        <>
+    <Field label={label} hint={hint}>
+      {(control) =>
+        options ? (
+          <Combobox
+            control={control}
+            value={value}
+            onChange={onChange}
+            options={options}
+            placeholder={placeholder ?? t("combobox.any")}
+            // An id may be of something that is not listed; a level is one of three.
+            free={name !== "level"}
+            several={name === "jobs"}
+          />
+        ) : (
           <input
             {...control}
-            list={suggestions.length > 0 ? list : undefined}
+            inputMode={NUMBER.test(name) ? "decimal" : undefined}
             value={value}
-            placeholder={field.placeholder}
+            placeholder={placeholder}
             autoComplete="off"
             spellCheck={false}
             onChange={(event) => onChange(event.target.value)}
           />
-          {suggestions.length > 0 && (
-            <datalist id={list}>
-              {suggestions.map((each) => (
-                <option key={each} value={each} />
-              ))}
-            </datalist>
-          )}
-        </>
-      )}
+        )
+      }
     </Field>
   );
 }

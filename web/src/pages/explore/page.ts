@@ -1,14 +1,13 @@
 import { ChartScatter } from "lucide-react";
-import { lazy } from "react";
 import type { Page } from "@/app/pages";
 
 export const pages: Page[] = [
   {
     path: "/explore",
-    element: lazy(() => import("./gallery")),
+    load: () => import("./gallery"),
     nav: { label: "explore", order: 30, icon: ChartScatter },
   },
-  { path: "/explore/view/:name", element: lazy(() => import("./view")) },
-  { path: "/explore/sql", element: lazy(() => import("./sql")) },
-  { path: "/explore/baselines", element: lazy(() => import("./baselines")) },
+  { path: "/explore/view/:name", load: () => import("./view") },
+  { path: "/explore/sql", load: () => import("./sql") },
+  { path: "/explore/baselines", load: () => import("./baselines") },
 ];

@@ -3,6 +3,7 @@ import { useEffect, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { useFormat } from "@/i18n/format";
+import { useLevel } from "@/i18n/level";
 import { Button } from "@/ui/button";
 import { ForeignText } from "@/ui/foreign-text";
 import { ProblemNote } from "@/ui/problem-note";
@@ -10,32 +11,41 @@ import { useQueryState } from "@/ui/query-state";
 import { type Column, Table } from "@/ui/table";
 import { type Answer, download, type Question, ROWS, type Row, useAddress } from "./asking";
 import { useViewText } from "./texts";
+import { inGib } from "./units";
 
 const NUMBERS = /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE|FLOAT|DECIMAL.*)$/;
 const FIRST = 160;
 
 /** What a query found, sorted by any of its columns. */
-export function ResultTable({ answer, label }: { answer: Answer; label: string }) {
+export function ResultTable({
+  answer,
+  label,
+  raw = false,
+}: {
+  answer: Answer;
+  label: string;
+  /** As the query names and finds it, and not as people say it. */
+  raw?: boolean;
+}) {
   const text = useViewText();
   const [said, setSaid] = useQueryState("sort");
   const [name, way] = [said.replace(/^-/, ""), said.startsWith("-")];
   const place = answer.columns.findIndex((column) => column.name === name);
   const rows = useMemo(() => (place < 0 ? answer.rows : sorted(answer.rows, place, way)), [answer, place, way]);
-  const columns = useMemo(
-    () =>
-      answer.columns.map((column, index): Column<Row> => {
-        const numeric = NUMBERS.test(column.type);
-        return {
-          key: column.name,
-          header: <span title={`${column.name}: ${column.type}`}>{text.column(column.name)}</span>,
-          numeric,
-          sortable: true,
-          width: widthOf(column.name, index, answer.rows, text.column(column.name)),
-          cell: (row) => <Cell value={row[index]} type={column.type} name={column.name} />,
-        };
-      }),
-    [answer, text],
-  );
+  const columns = useMemo(() => {
+    const said = raw ? (column: string) => column : text.column;
+    return answer.columns.map((column, index): Column<Row> => {
+      const numeric = NUMBERS.test(column.type);
+      return {
+        key: column.name,
+        header: <span title={`${column.name}: ${column.type}`}>{said(column.name)}</span>,
+        numeric,
+        sortable: true,
+        width: widthOf(column.name, index, answer.rows, said(column.name)),
+        cell: (row) => <Cell value={row[index]} type={column.type} name={column.name} raw={raw} />,
+      };
+    });
+  }, [answer, text, raw]);
   return (
     <Table
       label={label}
@@ -72,11 +82,14 @@ function sorted(rows: readonly Row[], place: number, descending: boolean): Row[]
   });
 }
 
-function Cell({ value, type, name }: { value: unknown; type: string; name: string }) {
+function Cell({ value, type, name, raw }: { value: unknown; type: string; name: string; raw: boolean }) {
   const { t } = useTranslation("explore");
   const format = useFormat();
+  const level = useLevel();
   if (value == null) return <span className="text-muted">–</span>;
   if (typeof value === "boolean") return value ? t("yes") : t("no");
+  if (!raw && name === "level" && typeof value === "string") return <span title={value}>{level(value)}</span>;
+  if (typeof value === "number" && !raw && inGib(name)) return format.gib(value);
   if (typeof value === "number")
     return Number.isInteger(value)
       ? format.whole(value)

@@ -5,12 +5,12 @@ import { useTranslation } from "react-i18next";
 import { api, ok } from "@/api/client";
 import { useMay } from "@/app/session";
 import { Button } from "@/ui/button";
-import { Field } from "@/ui/field";
 import { Panel } from "@/ui/page";
 import { ProblemNote } from "@/ui/problem-note";
 import { Waiting } from "@/ui/waiting";
-import { parameterName, type Question, useAddress, useAnswer } from "./asking";
+import { parameterName, type Question, useAddress, useAnswer, useSuggestions } from "./asking";
 import { FreeChart } from "./charts/free-chart";
+import { ParameterField } from "./form";
 import { Frame } from "./frame";
 import { ResultNotes, ResultTable, Running } from "./results";
 import { SaveQuery } from "./save";
@@ -38,6 +38,7 @@ export default function Sql() {
   const [typed, setTyped] = useState(linked || EXAMPLE);
   const [values, setValues] = useState<Record<string, string>>(parameters);
   const [named, setNamed] = useState(jobs.join(" "));
+  const offered = useSuggestions();
   const write = useRef<(text: string) => void>(() => undefined);
   const tables = useQuery({
     queryKey: ["query", "tables"],
@@ -58,13 +59,13 @@ export default function Sql() {
     const fits = sql.length <= MOST_LINKED;
     const same =
       sql === run &&
-      named === jobs.join(" ") &&
+      named.trim() === jobs.join(" ") &&
       wanted.every((name) => (values[name] ?? "") === (parameters[name] ?? ""));
     if (same) void asked.refetch();
     setLong(fits ? "" : sql);
     set({
       sql: fits ? sql : "",
-      jobs: named,
+      jobs: named.trim(),
       ...Object.fromEntries(wanted.map((name) => [parameterName(name), values[name] ?? ""])),
     });
   };
@@ -90,19 +91,23 @@ export default function Sql() {
               <p className="text-xs text-muted">{t("sql.keys")}</p>
               <div className="grid gap-3 sm:grid-cols-2 xl:grid-cols-3">
                 {wanted.map((name) => (
-                  <Field key={name} label={<span className="font-mono">${name}</span>}>
-                    {(control) => (
-                      <input
-                        {...control}
-                        value={values[name] ?? ""}
-                        onChange={(event) => setValues((before) => ({ ...before, [name]: event.target.value }))}
-                      />
-                    )}
-                  </Field>
+                  <ParameterField
+                    key={name}
+                    name={name}
+                    label={<span className="font-mono">${name}</span>}
+                    value={values[name] ?? ""}
+                    onChange={(text) => setValues((before) => ({ ...before, [name]: text }))}
+                    offered={offered}
+                  />
                 ))}
-                <Field label={t("form.jobs")} hint={t("form.jobsHint")}>
-                  {(control) => <input {...control} value={named} onChange={(event) => setNamed(event.target.value)} />}
-                </Field>
+                <ParameterField
+                  name="jobs"
+                  label={t("form.jobs")}
+                  hint={t("form.jobsHint")}
+                  value={named}
+                  onChange={setNamed}
+                  offered={offered}
+                />
               </div>
               <div className="flex flex-wrap items-center gap-2">
                 <Button kind="primary" onClick={start} disabled={asked.isFetching || typed.trim() === ""}>
@@ -120,7 +125,7 @@ export default function Sql() {
           {answer && question && (
             <Panel title={t("result.title")} flush>
               <ResultNotes answer={answer} question={question} name="query" />
-              <ResultTable answer={answer} label={t("result.title")} />
+              <ResultTable answer={answer} label={t("result.title")} raw />
             </Panel>
           )}
         </div>

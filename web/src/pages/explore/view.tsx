@@ -74,7 +74,7 @@ export default function View() {
           {answer && question && (
             <Panel title={t("result.title")} flush>
               <ResultNotes answer={answer} question={question} name={name} />
-              <ResultTable answer={answer} label={title} />
+              <ResultTable answer={answer} label={title} raw={known.saved_by !== null} />
             </Panel>
           )}
         </>

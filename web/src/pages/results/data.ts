@@ -16,12 +16,6 @@ export type Cut = Schemas["Cut"];
 /** Results change when a job is retried: they are looked at anew after a while, not all the time. */
 const STALE_MS = 15_000;
 
-export const jobQuery = (jobId: string) =>
-  queryOptions({
-    queryKey: ["job", jobId],
-    queryFn: () => ok(api.GET("/api/v1/jobs/{job_id}", { params: { path: { job_id: jobId } } })),
-  });
-
 export const leaderboardQuery = (jobId: string) =>
   queryOptions({
     queryKey: ["leaderboard", jobId],

@@ -1,10 +1,12 @@
 import { useTranslation } from "react-i18next";
 import type { components } from "@/api/schema";
 import { useFormat } from "@/i18n/format";
+import { useLevel } from "@/i18n/level";
 import { Panel } from "@/ui/page";
 import { type Column, Table } from "@/ui/table";
 import { Choice } from "./choice";
-import { Verdict } from "./significance";
+import type { Judged } from "./sentence";
+import { AboutP, Verdict } from "./significance";
 
 export type Compared = components["schemas"]["Compared"];
 type Difference = components["schemas"]["Difference"];
@@ -15,12 +17,11 @@ interface Line {
   candidate: string;
   found: Difference;
   shown: boolean;
-  verdict: string;
+  judged: Judged | undefined;
 }
 
 function lines(result: Compared): Line[] {
   return result.matches.flatMap((match, m) => {
-    let place = 0;
     return match.comparisons.flatMap((one, c) =>
       (one.differences ?? []).map((found, d) => ({
         key: `${m}/${c}/${d}`,
@@ -28,7 +29,7 @@ function lines(result: Compared): Line[] {
         candidate: one.candidate,
         found,
         shown: result.shown[m]?.[c]?.[d] ?? false,
-        verdict: match.verdicts[place++] ?? "",
+        judged: result.judged[m]?.[c]?.[d],
       })),
     );
   });
@@ -38,6 +39,7 @@ function lines(result: Compared): Line[] {
 export function Differences({ result, by, onBy }: { result: Compared; by: string; onBy: (by: string) => void }) {
   const { t } = useTranslation("results");
   const format = useFormat();
+  const level = useLevel();
   const all = lines(result);
   const overall = all.filter((line) => line.found.level === "general");
   const columns: Column<Line>[] = [
@@ -96,7 +98,20 @@ export function Differences({ result, by, onBy }: { result: Compared; by: string
       header: t("differences.p"),
       width: "6rem",
       numeric: true,
+      cell: (line) => format.short(line.found.p_value),
+    },
+    {
+      key: "corrected",
+      header: t("differences.corrected"),
+      width: "8rem",
+      numeric: true,
       cell: (line) => format.short(line.found.p_holm),
+    },
+    {
+      key: "test",
+      header: t("differences.test"),
+      width: "minmax(9rem, 1fr)",
+      cell: (line) => (line.found.test ? t(`p.test.${line.found.test}`) : "–"),
     },
     {
       key: "n",
@@ -121,10 +136,11 @@ export function Differences({ result, by, onBy }: { result: Compared; by: string
       <Panel title={t("differences.words")}>
         <ul className="space-y-1">
           {overall.map((line) => (
-            <Verdict key={line.key} shown={line.shown} text={line.verdict} />
+            <Verdict key={line.key} shown={line.shown} judged={line.judged} />
           ))}
+          <AboutP where="compare" tests={result.tests} judged={all.map((line) => line.judged)} />
           {result.left_out.map((note) => (
-            <li key={note} className="foreign text-warn">
+            <li key={note} className="foreign text-warn" lang="en">
               {note}
             </li>
           ))}
@@ -139,7 +155,7 @@ export function Differences({ result, by, onBy }: { result: Compared; by: string
             value={by}
             options={["", "doc_class", "question_type"].map((value) => ({
               value,
-              text: t(`groups.${value || "all"}`),
+              text: value ? level(value) : t("groups.all"),
             }))}
             onChange={onBy}
           />

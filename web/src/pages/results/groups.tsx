@@ -3,6 +3,8 @@ import type { Data } from "plotly.js";
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
 import { api, ok } from "@/api/client";
+import { useFormat } from "@/i18n/format";
+import { useLevel } from "@/i18n/level";
 import { Chart } from "@/ui/chart";
 import { Empty, Panel } from "@/ui/page";
 import { ProblemNote } from "@/ui/problem-note";
@@ -19,6 +21,7 @@ const BY = ["doc_class", "question_type", "both", "field"] as const;
 /** A metric by class of document, type of question, or field. */
 export default function Groups({ jobId }: { jobId: string }) {
   const { t } = useTranslation("results");
+  const level = useLevel();
   const board = useQuery(leaderboardQuery(jobId));
   const [by, setBy] = useQueryState("by", "doc_class");
   const [task, setTask] = useQueryState("task");
@@ -50,7 +53,7 @@ export default function Groups({ jobId }: { jobId: string }) {
         <Choice
           label={t("groups.by")}
           value={by}
-          options={BY.map((each) => ({ value: each as string, text: t(`groups.${each}`) }))}
+          options={BY.map((each) => ({ value: each as string, text: level(each) }))}
           onChange={setBy}
         />
       </div>
@@ -66,6 +69,7 @@ interface GroupRow {
 
 function ByGroup({ jobId, board, metric, by }: { jobId: string; board: Leaderboard; metric: string; by: string }) {
   const { t } = useTranslation("results");
+  const format = useFormat();
   const found = useQuery({
     queryKey: ["breakdown", jobId, board.task, metric, by],
     queryFn: () =>
@@ -115,7 +119,7 @@ function ByGroup({ jobId, board, metric, by }: { jobId: string; board: Leaderboa
       header: t("groups.n"),
       width: "6rem",
       numeric: true,
-      cell: (row) => Math.max(...row.cells.map((cell) => cell?.n ?? 0)),
+      cell: (row) => format.whole(Math.max(...row.cells.map((cell) => cell?.n ?? 0))),
     },
     ...data.runs.map(
       (run, place): Column<GroupRow> => ({

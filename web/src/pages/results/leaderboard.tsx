@@ -30,13 +30,13 @@ export function LeaderboardView({ jobId }: { jobId: string }) {
       {!found.data.reported && <p className="text-muted">{t("leaderboard.early")}</p>}
       {found.data.comparisons.map((board, place) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: titles may repeat, their order does not change
-        <Board key={place} board={board} jobId={jobId} place={place} />
+        <Board key={place} board={board} tests={found.data.tests} jobId={jobId} place={place} />
       ))}
     </div>
   );
 }
 
-function Board({ board, jobId, place }: { board: Leaderboard; jobId: string; place: number }) {
+function Board({ board, tests, jobId, place }: { board: Leaderboard; tests: number; jobId: string; place: number }) {
   const { t } = useTranslation("results");
   const [chosen, choose] = useQueryState(`metric${place || ""}`);
   const [order, setOrder] = useQueryState(`sort${place || ""}`);
@@ -73,7 +73,7 @@ function Board({ board, jobId, place }: { board: Leaderboard; jobId: string; pla
       />
       <div className="space-y-4 border-t border-line p-4">
         <Values runs={board.runs} metric={metric.metric} higherIsBetter={metric.higher_is_better} />
-        <Significance board={board} metric={metric.metric} />
+        <Significance board={board} metric={metric.metric} tests={tests} />
       </div>
     </Panel>
   );

@@ -16,7 +16,7 @@ import { cellOf, leaderboardQuery } from "./data";
 type Row = Record<string, number | string | null>;
 
 /** Columns of the table, with how their values are written. */
-const SHOWN: [string, "whole" | "short" | "bytes" | "seconds"][] = [
+const SHOWN: [string, "whole" | "short" | "gib" | "seconds"][] = [
   ["measured", "whole"],
   ["failed", "whole"],
   ["latency_ms_p50", "short"],
@@ -28,8 +28,8 @@ const SHOWN: [string, "whole" | "short" | "bytes" | "seconds"][] = [
   ["completion_tokens", "whole"],
   ["active_s", "seconds"],
   ["backend_start_s", "seconds"],
-  ["device_memory_peak", "bytes"],
-  ["memory_peak", "bytes"],
+  ["device_memory_peak", "gib"],
+  ["memory_peak", "gib"],
   ["power_w", "short"],
   ["energy_j_per_answer", "short"],
 ];
@@ -52,8 +52,8 @@ export default function Performance({ jobId }: { jobId: string }) {
     if (!Number.isFinite(number)) return String(value);
     return how === "whole"
       ? format.whole(number)
-      : how === "bytes"
-        ? format.bytes(number)
+      : how === "gib"
+        ? format.gib(number)
         : how === "seconds"
           ? format.duration(number)
           : format.short(number);

@@ -2,13 +2,13 @@ import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
+import { jobQuery } from "@/api/job-query";
 import { Status } from "@/ui/badge";
 import { DownloadLink } from "@/ui/button";
 import { Empty, Page } from "@/ui/page";
 import { ProblemNote } from "@/ui/problem-note";
 import { Tabs } from "@/ui/tabs";
 import { Waiting } from "@/ui/waiting";
-import { jobQuery } from "./data";
 import { LeaderboardView } from "./leaderboard";
 
 const VIEWS = {

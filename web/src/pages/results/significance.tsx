@@ -2,18 +2,20 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, ok } from "@/api/client";
+import { useFormat } from "@/i18n/format";
 import { Badge } from "@/ui/badge";
 import { Button } from "@/ui/button";
 import { ProblemNote } from "@/ui/problem-note";
 import { Waiting } from "@/ui/waiting";
 import { cellOf, type Leaderboard } from "./data";
+import { type Judged, useSentence } from "./sentence";
 
 const SHOWN = 0.05;
 /** The service compares so many at once. */
 const MOST = 20;
 
 /** Whether the best run is better than the others by more than chance: as the report says it, or tested on demand. */
-export function Significance({ board, metric }: { board: Leaderboard; metric: string }) {
+export function Significance({ board, metric, tests }: { board: Leaderboard; metric: string; tests: number }) {
   const { t } = useTranslation("results");
   const told = board.differences.filter((each) => each.metric === metric && each.candidate !== null);
   if (board.runs.length < 2) return null;
@@ -23,8 +25,9 @@ export function Significance({ board, metric }: { board: Leaderboard; metric: st
       {told.length > 0 ? (
         <ul className="space-y-1">
           {told.map((each) => (
-            <Verdict key={each.candidate} shown={(each.p_holm ?? 1) < SHOWN} text={each.verdict ?? ""} />
+            <Verdict key={each.candidate} shown={(each.p_holm ?? 1) < SHOWN} judged={each.judged} />
           ))}
+          <AboutP where="report" tests={tests} judged={told.map((each) => each.judged)} />
         </ul>
       ) : (
         <Tested board={board} metric={metric} />
@@ -60,9 +63,10 @@ function Tested({ board, metric }: { board: Leaderboard; metric: string }) {
         <Verdict
           key={one.candidate}
           shown={found.data.shown[0]?.[place]?.[0] ?? false}
-          text={match.verdicts[place] ?? ""}
+          judged={found.data.judged[0]?.[place]?.[0]}
         />
       ))}
+      <AboutP where="tested" tests={found.data.tests} judged={found.data.judged.flat(2)} />
       {found.data.left_out.map((note) => (
         <li key={note} className="foreign text-muted">
           {note}
@@ -73,14 +77,37 @@ function Tested({ board, metric }: { board: Leaderboard; metric: string }) {
 }
 
 /** A sentence about two runs, and whether it is more than chance. */
-export function Verdict({ shown, text }: { shown: boolean; text: string }) {
+export function Verdict({ shown, judged }: { shown: boolean; judged: Judged | null | undefined }) {
   const { t } = useTranslation("results");
+  const sentence = useSentence();
+  if (!judged) return null;
   return (
     <li className="flex flex-wrap items-baseline gap-x-2">
       <Badge tone={shown ? "good" : "muted"}>{shown ? t("significance.shown") : t("significance.notShown")}</Badge>
-      <span className="foreign min-w-0 flex-1 basis-64" lang="en">
-        {text}
-      </span>
+      <span className="foreign min-w-0 flex-1 basis-64">{sentence(judged)}</span>
+    </li>
+  );
+}
+
+/** What p is: the tests, and which comparisons it is corrected for; last in a list of verdicts. */
+export function AboutP({
+  where,
+  tests,
+  judged,
+}: {
+  /** The comparisons of the job's report, those that were asked for beside the leaderboard, or those under Compare. */
+  where: "report" | "tested" | "compare";
+  tests: number;
+  judged: (Judged | null | undefined)[];
+}) {
+  const { t, i18n } = useTranslation("results");
+  const format = useFormat();
+  const kinds = [...new Set(judged.flatMap((each) => each?.test ?? []))].map((kind) => t(`p.test.${kind}`));
+  if (tests === 0 || kinds.length === 0) return null;
+  return (
+    <li className="max-w-prose pt-1 text-xs text-muted">
+      {t("p.what", { tests: new Intl.ListFormat(i18n.language).format(kinds) })} {t(`p.${where}`, { count: tests })}{" "}
+      {t("p.shown", { limit: format.short(SHOWN) })}
     </li>
   );
 }

@@ -1,6 +1,7 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo } from "react";
 import { api, ok } from "@/api/client";
+import { jobQuery } from "@/api/job-query";
 import type { components } from "@/api/schema";
 
 export type Job = components["schemas"]["JobEntry"];
@@ -20,8 +21,7 @@ export const unanswered = (job: Job) => job.counts.failed + job.counts.withdrawn
 
 export function useJob(jobId: string) {
   return useQuery({
-    queryKey: ["job", jobId, "job"],
-    queryFn: ({ signal }) => ok(api.GET("/api/v1/jobs/{job_id}", { signal, params: { path: { job_id: jobId } } })),
+    ...jobQuery(jobId),
     // Events tell what changes; a job that waits for the scheduler has none yet.
     refetchInterval: (query) => (query.state.data?.status === "waiting" ? 1000 : false),
   });

@@ -61,7 +61,8 @@ function Watched({ job }: { job: Job }) {
   const live = useLive(job.job_id, {
     event: refresh,
     reset: refresh,
-    open: (again) => again && refresh(),
+    // What happened between the answer and the stream is in neither.
+    open: (again) => (again || !over) && refresh(),
     shards: useCallback(() => {
       refreshRuns();
       refreshJob();

@@ -1,6 +1,7 @@
 import type { Data } from "plotly.js";
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
+import { useLevel } from "@/i18n/level";
 import { Chart } from "@/ui/chart";
 import { useViewText } from "../texts";
 import {
@@ -84,6 +85,7 @@ const SHARE: [number, number] = [0, 1];
 /** One model's values by class and type, or all models' by one of the two. */
 export function ByClass({ answer }: ChartOf) {
   const { t } = useTranslation("explore");
+  const said = useLevel();
   const { rows, choice, title } = useGroup(answer);
   const models = useMemo(() => unique(rows.map((row) => text(row.model))), [rows]);
   const levels = useMemo(() => unique(rows.map((row) => text(row.level))), [rows]);
@@ -102,12 +104,12 @@ export function ByClass({ answer }: ChartOf) {
     return both.length > 0
       ? grid(both, "down", "across", "value")
       : grid(
-          own.filter((row) => row.level === level),
+          own.filter((row) => row.level === level).map((row) => ({ ...row, level: said(level) })),
           "level",
           "group",
           "value",
         );
-  }, [rows, model, level]);
+  }, [rows, model, level, said]);
   return (
     <ChartPanel
       choices={
@@ -125,7 +127,7 @@ export function ByClass({ answer }: ChartOf) {
             <Choice
               name="by"
               said={t("parameters.level")}
-              options={levels.map((value) => ({ value, label: t(`levels.${value}`) }))}
+              options={levels.map((value) => ({ value, label: said(value) }))}
             />
           )}
         </>

@@ -3,6 +3,7 @@ import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
 import { Chart } from "@/ui/chart";
 import { useViewText } from "../texts";
+import { inGib } from "../units";
 import { type ChartOf, ChartPanel, Choice, type Fields, label, number, useChosen, useGroup } from "./reading";
 
 const COSTS = [
@@ -16,6 +17,12 @@ const COSTS = [
   "prompt_tokens_per_answer",
   "completion_tokens_per_answer",
 ];
+
+/** A cost in the unit that its name says. */
+const shownAs = (name: string, value: unknown): number | null => {
+  const known = number(value);
+  return known !== null && inGib(name) ? known / 2 ** 30 : known;
+};
 
 /** Those that nobody beats: less of the cost, and better. Sorted by cost. */
 export function undominated(rows: Fields[], cost: string): Fields[] {
@@ -47,7 +54,7 @@ export function TradeOffs({ answer }: ChartOf) {
         type: "scatter",
         mode: "lines",
         name: t("chart.undominated"),
-        x: best.map((row) => number(row[cost])),
+        x: best.map((row) => shownAs(cost, row[cost])),
         y: best.map((row) => number(row.value)),
         line: { shape: "hv", dash: "dot", width: 2, color: "#7f7f7f" },
         hoverinfo: "skip",
@@ -57,7 +64,7 @@ export function TradeOffs({ answer }: ChartOf) {
         mode: "text+markers",
         name: t("chart.runs"),
         showlegend: false,
-        x: shown.map((row) => number(row[cost])),
+        x: shown.map((row) => shownAs(cost, row[cost])),
         y: shown.map((row) => number(row.value)),
         text: shown.map((row) => label(row.model, 24)),
         textposition: "top center",
@@ -67,7 +74,7 @@ export function TradeOffs({ answer }: ChartOf) {
           symbol: shown.map((row) => (best.includes(row) ? "star" : "circle")),
         },
         customdata: shown.map((row) => label(row.job_id, 80)),
-        hovertemplate: "%{text}<br>%{y:.4f}<br>%{x:.4s}<br>%{customdata}<extra></extra>",
+        hovertemplate: `%{text}<br>%{y:.4f}<br>${label(said.column(cost), 60)}: %{x:,.4~r}<br>%{customdata}<extra></extra>`,
         cliponaxis: false,
       } as Data,
     ];
