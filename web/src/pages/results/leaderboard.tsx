@@ -71,10 +71,12 @@ function Board({ board, tests, jobId, place }: { board: Leaderboard; tests: numb
         sort={sort}
         onSort={(next) => setOrder(`${next.descending ? "-" : ""}${next.key}`)}
       />
-      <div className="space-y-4 border-t border-line p-4">
-        <Values runs={board.runs} metric={metric.metric} higherIsBetter={metric.higher_is_better} />
-        <Significance board={board} metric={metric.metric} tests={tests} />
-      </div>
+      {board.runs.length > 1 && (
+        <div className="space-y-4 border-t border-line p-4">
+          <Values runs={board.runs} metric={metric.metric} higherIsBetter={metric.higher_is_better} />
+          <Significance board={board} metric={metric.metric} tests={tests} />
+        </div>
+      )}
     </Panel>
   );
 }
