@@ -71,9 +71,9 @@ class Verdict(BaseModel):
     """What is said of a difference, for who writes the sentence in a language of their own."""
 
     code: Code
-    """beats: one is better; higher, lower: one has the larger or smaller value, and which is better is not known; equal:
-    in every document; same: whichever documents count; untested: there is no test; not_shown: it may be chance; unpaired:
-    no sample has a score on both sides."""
+    """beats: one is better; higher, lower: one has the larger or smaller value, and which is better is not known;
+    equal: in every document; same: whichever documents count; untested: there is no test; not_shown: it may be chance;
+    unpaired: no sample has a score on both sides."""
     first: str
     """The winner, or the one with the higher or lower value; else the candidate."""
     second: str
