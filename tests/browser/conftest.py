@@ -43,7 +43,7 @@ def stack(built: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sta
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline().startswith("ready")
         said = {}
-        give_up = time.monotonic() + 60
+        give_up = time.monotonic() + 200  # a busy machine takes a minute and more
         while "token" not in said and time.monotonic() < give_up:
             line = process.stderr.readline()
             if line.startswith("REST interface: "):
