@@ -60,7 +60,8 @@ export function Chart({
       const Plotly = await loaded();
       const element = ref.current;
       if (gone || !element) return;
-      Plotly.register(plotlyLocale(language, t) as never);
+      // English is its own, and what it takes from where another language says nothing.
+      if (language !== "en") Plotly.register(plotlyLocale(language, t) as never);
       const plot = await Plotly.react(element, data, themed(element, layout, height), { ...CONFIG, locale: language });
       setReady(true);
       plot.removeAllListeners("plotly_click");
