@@ -9,7 +9,8 @@ from pydantic import BaseModel, StringConstraints
 
 from vhb_api.rest.context import RUN_ID, Context, Ctx, RunId, Viewer
 from vhb_api.rest.problems import Failed, documented
-from vhb_api.rest.run_samples import Amount, Metric, Names, Offset, RunHead, Text
+from vhb_api.rest.run_head import RunHead
+from vhb_api.rest.run_samples import Amount, Metric, Names, Offset, Text
 from vhb_api.results import comparable
 from vhb_api.results.listing import Better, PairSort, PairWanted, ordered_pairs, page
 from vhb_api.results.stored import RunTables

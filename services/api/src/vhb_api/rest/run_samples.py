@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from vhb_api.rest import places, shown
 from vhb_api.rest.context import RUN_ID, Ctx, RunId, Viewer
 from vhb_api.rest.problems import Failed, documented
+from vhb_api.rest.run_head import RunHead
 from vhb_api.results.listing import SORTS, Filters, Wanted, page, row_of_id
 from vhb_api.results.overview import Counted
-from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.errors import NotFound
 
 router = APIRouter(prefix="/runs/{run_id}", tags=["results"], responses=documented())
@@ -31,31 +31,6 @@ class MetricShown(BaseModel):
     metric: str
     higher_is_better: bool | None
     """null: not known."""
-
-
-class RunHead(BaseModel):
-    """Which run it is."""
-
-    run_id: str
-    job_id: str
-    name: str
-    model: str
-    task: str
-    dataset: str
-    dataset_digest: str
-
-    @classmethod
-    def of(cls, spec: RunSpec) -> "RunHead":
-        """As it was planned."""
-        return cls(
-            run_id=spec.run_id,
-            job_id=spec.job_id,
-            name=spec.name,
-            model=spec.model.name,
-            task=spec.task.name,
-            dataset=spec.dataset.name,
-            dataset_digest=spec.dataset.digest,
-        )
 
 
 class RunOverview(BaseModel):
@@ -183,7 +158,7 @@ async def show_sample(run_id: RunId, row: RowNumber, context: Ctx, who: Viewer) 
     """One sample: what was sent, what came back, and how it was scored. Long texts are cut."""
     spec, found = await context.results.row(run_id, row)
     boxes, sizes = places.boxes(spec, found), await places.sizes(context, found)
-    return shown.sample(RunHead.of(spec).model_dump(), spec, row, found, boxes, sizes)
+    return shown.sample(spec, row, found, boxes, sizes)
 
 
 @router.get("/samples/{row}/text")

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from vhb_api.rest.datasets import media_url
 from vhb_api.rest.places import MOST_IMAGES, BoxShown
+from vhb_api.rest.run_head import RunHead
 from vhb_shared.asking.shown import Sent, ShownImage, ShownRow
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.redaction import Redactor
@@ -77,16 +78,9 @@ class AnswerShown(BaseModel):
     fingerprint: str | None
 
 
-class SampleShown(BaseModel):
+class SampleShown(RunHead):
     """One sample of a run."""
 
-    run_id: str
-    job_id: str
-    name: str
-    model: str
-    task: str
-    dataset: str
-    dataset_digest: str
     row: int
     rows: int
     """Of the run."""
@@ -141,7 +135,6 @@ def text_of(row: ShownRow, what: str) -> str | None:
 
 
 def sample(
-    head: Mapping[str, Any],
     spec: RunSpec,
     place: int,
     row: ShownRow,
@@ -151,7 +144,7 @@ def sample(
     """The answer of the route."""
     schema = row.response_schema
     return SampleShown(
-        **head,
+        **RunHead.of(spec).model_dump(),
         row=place,
         rows=spec.samples,
         id=row.id,

@@ -15,7 +15,7 @@ from vhb_api.db.tables import BackendRow, JobRow, RunRow
 from vhb_api.live.failures import Failures, failures_of
 from vhb_api.live.held import BackendState, StateNow, states_now
 from vhb_api.live.metrics import MetricSoFar
-from vhb_api.rest.context import Context, Ctx, JobId, Viewer
+from vhb_api.rest.context import Context, Ctx, JobId, RunId, Viewer
 from vhb_api.rest.problems import documented
 from vhb_shared.contracts.live import BackendWarmup
 from vhb_shared.errors import NotFound
@@ -28,7 +28,6 @@ MOST_RUNS = 50
 MOST_STARTS = 200
 WAITING, DONE, WITH_FAILURES = ".", "d", "f"
 
-RunId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}$", description="A run.")]
 _Part = r"^[A-Za-z0-9_-]{1,100}$"
 
 
