@@ -76,6 +76,13 @@ def test_images_in_report_out(deployment: Deployment, undisturbed: Results) -> N
     assert (undisturbed.folder / "report.md").read_text(encoding="utf-8").startswith("#")
 
 
+def test_a_report_alone(deployment: Deployment, undisturbed: Results, tmp_path: Path) -> None:
+    """Asked for with the rights that each service has here."""
+    job_id = json.loads((undisturbed.folder / "job.json").read_text(encoding="utf-8"))["job_id"]
+    deployment.vhb("report", job_id, "--out", tmp_path / "again")
+    assert "vllm" in (tmp_path / "again" / "report.html").read_text(encoding="utf-8")
+
+
 def test_engine_killed(deployment: Deployment, job: Path, undisturbed: Results, tmp_path: Path) -> None:
     run_ = Disturbed(deployment, job)
     run_.check_under_way()

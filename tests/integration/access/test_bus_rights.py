@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from bus_server import RoleServer
 
+from vhb_scheduler import announcements
 from vhb_shared.access.bus import PRODUCERS, rights
 from vhb_shared.access.roles import ROLES, Role
 from vhb_shared.bus.client import Bus
 from vhb_shared.bus.denials import Denied, denied
 from vhb_shared.contracts import events, subjects, topology
-from vhb_shared.contracts.events import Event
+from vhb_shared.contracts.events import Event, Failure
+from vhb_shared.contracts.state import RunState
 
 _JS = "$JS.API"
 _DELETE_EVENTS = f"{_JS}.STREAM.DELETE.{topology.EVENTS}"
@@ -27,7 +29,7 @@ _EVALUATED = subjects.event("job", events.RunEvaluationCompleted.what)
 REFUSED: dict[Role, tuple[str, ...]] = {
     "provisioner": (subjects.SUBMIT, _COMPLETED, "$KV.vhb-jobs.job.a", f"{_JS}.STREAM.MSG.GET.KV_vhb-jobs"),
     "scheduler": (
-        subjects.SUBMIT, _SHARD, _EVALUATED, "$KV.vhb-claims.b.0", "$KV.vhb-agents.a", _FOREIGN_CONSUMER,
+        subjects.SUBMIT, _SHARD, "$KV.vhb-claims.b.0", "$KV.vhb-agents.a", _FOREIGN_CONSUMER,
         f"{_JS}.STREAM.CREATE.mine", f"{_JS}.STREAM.UPDATE.{topology.WORK}", f"{_JS}.STREAM.PURGE.{topology.EVENTS}",
     ),
     "agent": (
@@ -116,6 +118,20 @@ async def test_a_refusal_is_a_sentence_for_the_caller_and_in_the_log(
         command = CancelJob(job_id="job", requested_at="2026-01-01T00:00:00+00:00")
         with pytest.raises(Denied, match=r"'evaluator' may not publish vhb\.jobs\.cancel.*VHB_NATS_CREDS"):
             await bus.command(subjects.CANCEL, command, "cancel:job")
+
+
+async def test_the_scheduler_says_again_what_went_missing(server: RoleServer) -> None:
+    run = RunState(
+        run_id="j-0", job_id="j", name="m__t", model="m", task="t", backend_id="b",
+        stages=("inference", "evaluation", "reporting"), stage="evaluation", samples=2, shards=1, announcement=1,
+    )  # fmt: skip
+    failed = {"failure": Failure(kind="backend", message="gone")}
+    states = ({}, failed, {"stage": "reporting"}, {"stage": "reporting", "stages": ("reporting",)})
+    said = [announcements.of_run(run.model_copy(update=more)) for more in states]
+    async with server.bus("scheduler") as bus:
+        for event in said:
+            assert event is not None
+            await bus.publish(event)
 
 
 async def test_nobody_connects_without_a_password(server: RoleServer) -> None:

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import pytest
+
 from vhb_shared.contracts import subjects
 from vhb_shared.contracts.commands import CancelJob, InferShard, RetryJob
 from vhb_shared.contracts.results import OutcomeCounts
-from vhb_shared.contracts.state import BackendDemand
+from vhb_shared.contracts.state import BackendDemand, RunState
+from vhb_shared.errors import UserError
 
 
 async def test_a_lost_shard_is_announced_again_under_a_new_attempt(desk: Any) -> None:
@@ -22,6 +25,22 @@ async def test_a_lost_shard_is_announced_again_under_a_new_attempt(desk: Any) ->
     assert state.attempts == {1: 1}
     message = await desk.bus.js.get_last_msg("VHB_WORK", subjects.inference(run.backend_id, run.run_id, 1))
     assert InferShard.model_validate_json(message.data).attempt == 1
+
+
+async def test_one_job_that_cannot_be_looked_at_holds_up_no_other(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = await desk.submit("j")
+    await desk.submit("i")
+    look = desk.reconciler._look_at_shards
+
+    async def denied(state: RunState) -> None:
+        if state.job_id == "i":
+            raise UserError("the bus user 'scheduler' may not publish this")
+        await look(state)
+
+    monkeypatch.setattr(desk.reconciler, "_look_at_shards", denied)
+    await desk.bus.purge_work(subjects.inference(run.backend_id, run.run_id, 1))
+    await desk.look_twice()
+    assert await desk.shards(run) == {0, 1, 2}
 
 
 async def test_a_committed_shard_is_not_missing(desk: Any) -> None:

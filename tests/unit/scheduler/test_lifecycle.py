@@ -65,6 +65,23 @@ def done(failed: int = 0) -> RunState:
     return reported
 
 
+def test_a_report_that_is_heard_of_before_the_evaluation_is_not_lost() -> None:
+    reported = RunReportCompleted(job_id="j", run_id="j-0", name="m__t", artefacts={"report": "r"})
+    early = lifecycle.complete_report(committed(), reported)
+    assert early is not None and (early.stage, early.status) == ("evaluation", "running")
+    event = RunEvaluationCompleted(
+        job_id="j", run_id="j-0", name="m__t", counts=early.counts, artefacts={"scores": "s"}
+    )
+    state = lifecycle.complete_evaluation(early, event, 3.0)
+    assert state is not None and (state.stage, state.status) == ("done", "completed")
+    assert state.artefacts == {"report": "r", "scores": "s"}
+    # The next round waits for a report of its own.
+    again = lifecycle.retry_run(state.model_copy(update={"shard_counts": {0: OutcomeCounts(failed=1)}}), now=4.0,
+                                failed_only=True)  # fmt: skip
+    assert again is not None and again.round == 1 and not again.reported
+    assert lifecycle.complete_report(again.model_copy(update={"stage": "evaluation"}), reported) is None
+
+
 def test_the_first_attempt_of_a_shard_counts_and_the_last_shard_ends_inference() -> None:
     state = committed()
     assert (state.stage, state.committed, state.counts.answered) == ("evaluation", {0: "aa", 1: "bb"}, 20)

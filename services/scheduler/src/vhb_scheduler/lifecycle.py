@@ -116,7 +116,7 @@ def complete_evaluation(state: RunState, event: RunEvaluationCompleted, now: flo
     """Answers are collected and scored."""
     if state.stage != "evaluation" or event.round != state.round:
         return None
-    reporting = "reporting" in state.stages
+    reporting = "reporting" in state.stages and not state.reported
     return _ended(
         state,
         stage="reporting" if reporting else "done",
@@ -155,8 +155,15 @@ def fail_evaluation(state: RunState, failure: Failure, round_: int) -> RunState 
 
 
 def complete_report(state: RunState, event: RunReportCompleted) -> RunState | None:
-    """The run's own report is there (or could not be written, which fails nothing)."""
-    if state.stage != "reporting" or event.round != state.round:
+    """The run's own report is there (or could not be written, which fails nothing).
+
+    The reporter hears of an evaluation when the scheduler does, and may be done before the scheduler has handled it.
+    """
+    if event.round != state.round:
+        return None
+    if state.stage == "evaluation":
+        return state.model_copy(update={"reported": True, "artefacts": state.artefacts | event.artefacts})
+    if state.stage != "reporting":
         return None
     return _ended(state, stage="done", artefacts=state.artefacts | event.artefacts)
 
@@ -199,6 +206,7 @@ def retry_run(state: RunState, *, failed_only: bool, now: float) -> RunState | N
             "cancel_requested": False,
             "started": False,
             "metrics": (),
+            "reported": False,
             "committed": {shard: state.committed[shard] for shard in kept},
             "shard_counts": {shard: counts for shard, counts in state.shard_counts.items() if shard not in wanted},
             "keep": keep,

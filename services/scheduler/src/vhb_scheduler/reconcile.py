@@ -20,7 +20,7 @@ from vhb_shared.contracts import subjects, topology
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.state import BackendDemand, JobState, RunState
 from vhb_shared.contracts.topology import Consumer
-from vhb_shared.errors import NotFound, Unavailable
+from vhb_shared.errors import NotFound, Unavailable, UserError
 from vhb_shared.store import layout
 from vhb_shared.store.base import ObjectStore
 
@@ -49,6 +49,8 @@ class Reconciler:
                 await self.look()
             except (TimeoutError, Unavailable, NatsError, OSError) as error:
                 log.warning("reconcile_waits", reason=str(error) or type(error).__name__)
+            except Exception as error:  # without this loop, what goes missing later would stay so
+                log.exception("reconcile_failed", reason=str(error))
             await asyncio.sleep(EVERY_S)
 
     async def look(self) -> None:
@@ -59,7 +61,10 @@ class Reconciler:
             self._active = {job.job_id for job in jobs if not job.settled}
             self._listed_at = now
         for job_id in sorted(self._active):
-            await self._look_at_job(job_id)
+            try:
+                await self._look_at_job(job_id)
+            except UserError as error:  # others do not wait for this one
+                log.error("job_not_reconciled", job_id=job_id, reason=str(error))
 
     async def _look_at_job(self, job_id: str) -> None:
         found = await self._bus.jobs.get(subjects.job_key(job_id), JobState)
@@ -182,7 +187,9 @@ class Reconciler:
         await work.demand(self._bus, spec)
 
     async def _look_at_stage(self, run: RunState, consumer: Consumer) -> None:
-        idle = await self._idle(consumer) and await self._idle(topology.SCHEDULER_QUESTIONS)
+        # What the scheduler itself has not handled yet is not lost either.
+        own = (topology.SCHEDULER_QUESTIONS, topology.SCHEDULER_EVALUATED, topology.SCHEDULER_RUN_REPORTED)
+        idle = await self._idle(consumer) and all([await self._idle(each) for each in own])
         if not self._missing_long(f"{run.stage}:{run.run_id}:{run.round}", frozenset({0} if idle else ())):
             return
         log.warning("run_announced_again", run_id=run.run_id, stage=run.stage)

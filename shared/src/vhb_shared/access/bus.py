@@ -30,6 +30,9 @@ PRODUCERS: dict[Role, tuple[type[events.Event], ...]] = {
 }  # fmt: skip
 """Who announces what; every event has one producer."""
 
+REPEATED_BY_SCHEDULER = (events.RunEvaluationCompleted,)
+"""Events of others that the scheduler says: again where one went missing, and where a report alone was asked for."""
+
 
 @dataclass(frozen=True)
 class Rights:
@@ -127,6 +130,7 @@ def _scheduler() -> Rights:
     return Rights(
         publish=(
             *_announce("scheduler"),
+            *(subjects.every(event.what) for event in REPEATED_BY_SCHEDULER),
             *_SAYS,
             subjects.ALL_INFERENCE,
             *_consume(*_own("scheduler")),

@@ -96,6 +96,8 @@ class RunState(WireModel):
     when all of them have ended."""
     asked: dict[int, str] = Field(default_factory=dict)
     """The same, of those that have ended in this round."""
+    reported: bool = False
+    """The run's report of this round is there already, though its evaluation has not been heard of."""
 
     @property
     def to_ask(self) -> tuple[int, ...]:
