@@ -176,4 +176,5 @@ async def story(folder: Path) -> AsyncIterator[Story]:
         async with setup(Service("scheduler", bus, broker, store)):
             await broker.start()
             yield Story(server, bus, store, dataset, StateReader(bus))
+            await broker.ping(10)  # again, after a test that took the server away: only then it ends in good order
             await broker.stop()

@@ -22,6 +22,7 @@ def environment(told: Story, folder: Path, **settings: str) -> dict[str, str]:
         "VHB_NATS_CREDS": str(told.server.settings.nats_creds),
         "VHB_STORE_DIR": str(folder / "store"),
         "VHB_API_DATABASE": f"sqlite:///{folder}/api/vhb.db",
+        "VHB_API_PORT": "0",
         **settings,
     }
 
@@ -43,7 +44,7 @@ def service(told: Story, folder: Path, **settings: str) -> Iterator["subprocess.
 
 async def statuses(folder: Path, wanted: int) -> list[str]:
     """Of the jobs in the database, as soon as there are so many that have ended."""
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 60
     while True:
         try:
             with closing(sqlite3.connect(folder / "api" / "vhb.db")) as database:
