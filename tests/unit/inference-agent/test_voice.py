@@ -96,7 +96,7 @@ async def test_a_flood_is_bounded_counted_and_cheap(heard: Heard) -> None:
     assert all(len(said.lines) <= MOST_LINES for said in told)
     assert sum(len(said.lines) + said.left_out for said in told) == total
     assert heard.lines()[-1].startswith(f"line {total - 1} ")
-    assert busy < 1.0
+    assert busy < 3.0
     assert len(await heard.store.get(KEY)) < KEPT_CHARACTERS + 10_000
 
 
