@@ -5,6 +5,7 @@ Found before the real one by `PYTHONPATH`, so that all that is ours between the 
 
 # ruff: noqa: N816 - names of the library
 import time
+import zlib
 from types import SimpleNamespace
 
 NVML_TEMPERATURE_GPU = 0
@@ -13,6 +14,8 @@ nvmlClocksEventReasonSwThermalSlowdown = 32
 nvmlClocksEventReasonHwThermalSlowdown = 64
 nvmlClocksEventReasonHwPowerBrakeSlowdown = 128
 WATTS = 200
+UUID = f"GPU-{zlib.crc32(__file__.encode()):08x}"
+"""Of each copy its own: a device belongs to one agent of a host."""
 _since = time.time()
 
 
@@ -41,13 +44,13 @@ def nvmlDeviceGetHandleByIndex(index: int) -> int:
 
 
 def nvmlDeviceGetHandleByUUID(uuid: str) -> int:
-    if uuid != "GPU-stand-in":
+    if uuid != UUID:
         raise NVMLError("Not Found")
     return 0
 
 
 def nvmlDeviceGetUUID(handle: int) -> str:
-    return "GPU-stand-in"
+    return UUID
 
 
 def nvmlDeviceGetName(handle: int) -> str:
