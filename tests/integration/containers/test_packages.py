@@ -112,7 +112,8 @@ async def test_what_a_dead_agent_left_half_built_is_taken_over(
     building = asyncio.create_task(environment.prepare(spec, lambda _: None))
 
     def builders() -> list[str]:
-        return [str(each.name) for each in client.containers.list(all=True) if str(each.name).startswith("vhb-build-")]
+        every = client.containers.list(all=True, ignore_removed=True)
+        return [str(each.name) for each in every if str(each.name).startswith("vhb-build-")]
 
     while not (names := await asyncio.to_thread(builders)):
         await asyncio.sleep(0.02)

@@ -98,12 +98,12 @@ async def test_an_engine_without_nvidia_says_what_to_install_and_leaves_nothing(
 ) -> None:
     if "nvidia" in client.info()["Runtimes"]:
         pytest.fail("this engine has the NVIDIA runtime: the test needs one without")
-    before = {container.id for container in client.containers.list(all=True)}
+    before = {container.id for container in client.containers.list(all=True, ignore_removed=True)}
     with pytest.raises(EnvironmentFailed, match="NVIDIA Container Toolkit") as caught:
         await started(environment, program("print(1)", devices=("GPU-1234",)))
     assert "GPU-1234" in str(caught.value)
     assert not caught.value.failure.retryable
-    left = {each for each in client.containers.list(all=True) if each.id not in before}
+    left = {each for each in client.containers.list(all=True, ignore_removed=True) if each.id not in before}
     assert not [each for each in left if each.labels.get("vhb.environment.agent") == docker_network]
 
 

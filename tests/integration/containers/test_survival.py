@@ -87,7 +87,11 @@ async def test_the_next_life_of_a_killed_agent_goes_on_with_its_container(make: 
             return False
 
     await until(answers)
-    assert any("GET / " in line for line in await environment.logs(handle))
+
+    async def logged() -> bool:
+        return any("GET / " in line for line in await environment.logs(handle))
+
+    await until(logged)
     assert (await environment.stats(handle)).processes == 1
     # What was recovered is in use.
     assert await environment.reap(handle.labels) == ()
