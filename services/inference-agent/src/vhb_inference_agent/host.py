@@ -64,7 +64,7 @@ class HostEnvironments:
         """Ends what dead agents of this host left behind, now and then, until cancelled."""
         while True:
             await asyncio.sleep(COLLECT_EVERY_S)
-            for name, environment in self._made.items():
+            for name, environment in tuple(self._made.items()):  # others may be made meanwhile
                 if ended := await environment.collect():
                     log.warning("strays_ended", environment=name, count=len(ended))
 

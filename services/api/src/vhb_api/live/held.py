@@ -5,7 +5,7 @@ announced last.
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from vhb_api.db.tables import BackendRow
 from vhb_shared.bus.client import Bus
@@ -43,7 +43,7 @@ async def states_now(bus: Bus, rows: Sequence[BackendRow]) -> list[StateNow]:
 
 
 def _announced(row: BackendRow) -> StateNow:
-    return StateNow(row.state, row.reason)  # type: ignore[arg-type]
+    return StateNow(cast(BackendState, row.state), row.reason)
 
 
 def _now(row: BackendRow, claim: Claim | None, agent: AgentInfo | None) -> StateNow:
