@@ -19,7 +19,6 @@ log = structlog.get_logger(__name__)
 BATCH = 256
 _PAUSE_S = 0.5
 _MOST_PAUSE_S = 10.0
-_CANCEL_AGAIN_S = 1.0
 
 
 class BatchPuller:
@@ -47,10 +46,8 @@ class BatchPuller:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._pulling is not None
-        # On Python 3.11 a cancellation is lost where nats-py waits (`wait_for`) and a message comes just then.
-        while not self._pulling.done():
-            self._pulling.cancel()
-            await asyncio.wait({self._pulling}, timeout=_CANCEL_AGAIN_S)
+        self._pulling.cancel()
+        await asyncio.gather(self._pulling, return_exceptions=True)
         await self._fetcher.close()
 
     async def give_up(self, message: Msg, reason: str) -> None:

@@ -10,6 +10,7 @@ import structlog
 from nats.aio.client import Client
 from nats.errors import Error, NoServersError
 
+from vhb_shared.bus.cancellation import deliver_cancellations
 from vhb_shared.bus.denials import Denials, remember
 from vhb_shared.errors import Unavailable, UserError
 from vhb_shared.settings import BusSettings
@@ -74,6 +75,7 @@ def make_broker(settings: BusSettings, name: str, *, graceful_timeout_s: float) 
     from faststream.nats import NatsBroker
     from faststream.security import BaseSecurity, SASLPlaintext
 
+    deliver_cancellations()
     known, tls = settings.credentials(), _tls(settings)
     security: BaseSecurity | None = BaseSecurity(ssl_context=tls) if tls else None
     if known:
@@ -89,6 +91,7 @@ async def connect(settings: BusSettings, name: str, *, timeout_s: float = 5) -> 
         UserError: the credentials or the certificate file is missing or malformed.
         Unreachable: no server within `timeout_s` seconds, or it refuses the credentials.
     """
+    deliver_cancellations()
     refused: list[str] = []
     denials = _denials(settings)
     known, tls = settings.credentials(), _tls(settings)
