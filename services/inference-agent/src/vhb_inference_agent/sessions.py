@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -15,6 +15,7 @@ from vhb_inference_agent.endpoint import BackendLost, RunningBackend
 from vhb_inference_agent.handlers import Runner, ShardHandlers
 from vhb_inference_agent.intake import Appetite, ShardIntake
 from vhb_inference_agent.manifest import for_run
+from vhb_inference_agent.session_news import SessionNews
 from vhb_inference_agent.survivors import Survivor
 from vhb_inference_agent.telemetry.gauges import Observed
 from vhb_inference_agent.telemetry.runner import MeasuredRunner
@@ -22,9 +23,8 @@ from vhb_inference_agent.telemetry.session import Measured, SessionTelemetry
 from vhb_inference_agent.voice import EngineVoice
 from vhb_shared.bus.client import Bus
 from vhb_shared.contracts.commands import InferShard
-from vhb_shared.contracts.events import BackendFailed, BackendReady, BackendStarting, BackendStopped, Failure
+from vhb_shared.contracts.events import Failure
 from vhb_shared.contracts.job import ModelEntry
-from vhb_shared.contracts.live import Notice
 from vhb_shared.contracts.plan import RunSpec
 from vhb_shared.contracts.state import AgentInfo, BackendDemand, SessionInfo
 from vhb_shared.errors import Unavailable
@@ -107,7 +107,7 @@ class BackendSession:
         self._store = store
         self._tenancy = tenancy
         self._held = tenancy.held
-        self._demand = tenancy.demand
+        self._news = SessionNews(bus, tenancy.held.claim, tenancy.demand)
         self._open = open_backend
         self._make_runner = make_runner
         self._telemetry = telemetry
@@ -119,8 +119,6 @@ class BackendSession:
             voice.jobs = lambda: self._demand.job_ids
         self._unwanted_at: float | None = None
         self._leave: str | None = None
-        self._wanted_first = self._wanted_last = self._demand.job_ids
-        """Jobs that heard of its start, and that wanted it when it was last wanted."""
         claim = self._held.claim
         self.info = SessionInfo(
             backend_id=claim.backend_id,
@@ -133,6 +131,10 @@ class BackendSession:
             memory_gib=tenancy.lease.memory_gib,
         )
         """What the agent says of it."""
+
+    @property
+    def _demand(self) -> BackendDemand:
+        return self._news.demand
 
     @property
     def model(self) -> ModelEntry:
@@ -171,9 +173,9 @@ class BackendSession:
         except asyncio.CancelledError:
             with suppress(Unavailable, TimeoutError):
                 async with asyncio.timeout(LAST_WORD_S):
-                    await self._say_stopped("its agent was stopped")
+                    await self._news.stopped("its agent was stopped")
             raise
-        await self._say_stopped(reason)
+        await self._news.stopped(reason)
 
     async def _until_over(self) -> str:
         """Why it ended."""
@@ -196,17 +198,11 @@ class BackendSession:
         finally:
             await self._held.release()
 
-    async def _say_stopped(self, reason: str) -> None:
-        """To everybody who may believe that it runs: when it stops, often nobody wants it any more."""
-        log.info("backend_stopped", backend_id=self._held.claim.backend_id, reason=reason)
-        jobs = dict.fromkeys((*self._wanted_first, *self._wanted_last))
-        await self._tell(lambda job_id: BackendStopped(job_id=job_id, reason=reason[:500], **self._names()), jobs)
-
     async def _open_and_serve(self) -> str:
         claim = self._held.claim
         started = time.monotonic()
         if self._tenancy.survivor is None:
-            await self._tell(lambda job_id: BackendStarting(job_id=job_id, **self._names()))
+            await self._news.starting()
         await self._telemetry.before_start(running=self._tenancy.survivor is not None)
         async with AsyncExitStack() as stack:
             try:
@@ -215,7 +211,7 @@ class BackendSession:
                 if self._voice is not None:
                     self._voice.ready()
                 if self._tenancy.survivor is None:
-                    await self._tell(lambda job_id: BackendReady(job_id=job_id, seconds=seconds, **self._names()))
+                    await self._news.ready(seconds)
                 log.info("backend_ready", backend_id=claim.backend_id, model=self._demand.model.name, seconds=seconds)
                 return await self._serve(backend)
             finally:
@@ -311,8 +307,7 @@ class BackendSession:
             found = await self._bus.backends.get(self._held.claim.backend_id, BackendDemand)
         except Unavailable:
             return
-        self._demand = found[0] if found is not None else self._demand.model_copy(update={"run_ids": ()})
-        self._wanted_last = self._demand.job_ids or self._wanted_last
+        self._news.demand = found[0] if found is not None else self._demand.model_copy(update={"run_ids": ()})
 
     def _show(self, state: SessionState, **more: Any) -> None:
         """Says what it does now."""
@@ -320,34 +315,13 @@ class BackendSession:
         self.info = self.info.model_copy(update={"state": state, "since": since, **more})
         self._on_change()
 
-    def _names(self) -> dict[str, Any]:
-        claim = self._held.claim
-        return {
-            "backend_id": claim.backend_id,
-            "model": self._demand.model.name,
-            "agent_id": claim.agent_id,
-            "replica": claim.replica,
-            "session": claim.session,
-        }
-
-    async def _tell(self, event: Callable[[str], Any], jobs: Iterable[str] | None = None) -> None:
-        for job_id in self._demand.job_ids if jobs is None else jobs:
-            await self._bus.publish(event(job_id))
-
     async def _fail(self, failure: Failure, log_tail: tuple[str, ...]) -> None:
         agents = await self._bus.agents.values(AgentInfo)
         again_in = self._on_failure(failure, self._served_elsewhere(agents), agents)
         if again_in is not None:
-            log.warning("backend_tried_again", backend_id=self.info.backend_id, seconds=again_in, reason=str(failure))
-            message = f"{failure.message} Tried again in {again_in:.0f} s."
-            await self._notice(Notice(job_id="", level="warning", source=self.info.model, message=message[:500]))
-            return
-        # Whoever joined the demand meanwhile waits for the same backend and must hear of it too.
-        found = await self._bus.backends.get(self._held.claim.backend_id, BackendDemand)
-        if found is not None and found[0].job_ids:
-            self._demand = found[0]
-        tail = tuple(line[:500] for line in log_tail[-20:])
-        await self._tell(lambda job_id: BackendFailed(job_id=job_id, failure=failure, log_tail=tail, **self._names()))
+            await self._news.tried_again(failure, again_in)
+        else:
+            await self._news.failed(failure, log_tail)
 
     def _served_elsewhere(self, agents: Sequence[AgentInfo]) -> bool:
         """Whether another replica answers, here or on another host."""
@@ -363,13 +337,7 @@ class BackendSession:
     def _progress(self, line: str) -> None:
         self.info = self.info.model_copy(update={"detail": line[:DETAIL_CHARS]})
         self._on_change()
-        notice = Notice(job_id="", source=self.info.model, message=line[:500])
-        task = asyncio.ensure_future(self._notice(notice))
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-    async def _notice(self, notice: Notice) -> None:
-        for job_id in self._demand.job_ids:
-            await self._bus.live(notice.model_copy(update={"job_id": job_id}))
+        self._news.progress(line)
 
 
 class _Unwanted(Exception):  # noqa: N818 - no error: it ends in good order
