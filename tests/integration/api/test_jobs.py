@@ -250,3 +250,13 @@ async def test_jobs_in_which_metrics_ask_models_are_listed_when_they_are_asked_f
         ("users-0-q0-1", "users-0"),
         ("users-0-q1-1", "users-0"),
     }
+
+
+async def test_of_a_job_that_is_none_there_is_nothing(api: Interface) -> None:
+    paths = (await api.get("/openapi.json"))["paths"]
+    found = [path.removeprefix("/api/v1") for path in paths if "/jobs/{job_id}" in path and "get" in paths[path]]
+    assert len(found) > 10
+    for path in found:
+        if path.count("{") == 1:
+            said = await api.ask("GET", path.replace("{job_id}", "nothing"), params={"metric": "cer", "model": "m"})
+            assert said.status == 404 and "job nothing" in said.json["detail"], (path, said)

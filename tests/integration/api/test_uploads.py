@@ -219,6 +219,15 @@ async def test_uploads_are_bounded(told: Story, tmp_path: Path, monkeypatch: pyt
         assert said.status == 422 and "takes more than an upload may" in said.json["detail"], said
 
 
+async def test_there_are_not_any_number_of_uploads(api: Interface, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vhb_api.uploads.staging.MOST", 2)
+    first, _ = await uploaded(api, {}), await uploaded(api, {})
+    said = await api.ask("POST", "/uploads")
+    assert said.status == 413 and "2 uploads" in said.json["detail"], said
+    assert (await api.ask("DELETE", f"/uploads/{first}")).status == 204
+    assert (await api.ask("POST", "/uploads")).status == 201
+
+
 async def test_an_upload_is_its_owners_and_goes_when_nobody_uses_it(
     told: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

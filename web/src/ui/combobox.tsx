@@ -50,11 +50,14 @@ export function Combobox({
     (each) => (each.text ?? each.value).toLowerCase().includes(wanted) || each.value.toLowerCase().includes(wanted),
   );
   const offered = found.slice(0, MOST);
+  // What is typed is the only one: the list would say nothing, and lie over what is below.
+  const settled = typed !== null && found.length === 1 && textOf(found, found[0]?.value ?? "") === typed;
+  const shows = open && !settled;
 
   useEffect(() => {
     const element = popup.current;
     const anchor = box.current;
-    if (!open || !element || !anchor) return;
+    if (!shows || !element || !anchor) return;
     // Above everything else: panels cut off what reaches out of them.
     element.showPopover?.();
     const place = () => {
@@ -74,7 +77,7 @@ export function Combobox({
       removeEventListener("scroll", place, true);
       removeEventListener("resize", place);
     };
-  }, [open]);
+  }, [shows]);
   useEffect(() => {
     if (open && at >= 0) popup.current?.querySelector("[data-at=true]")?.scrollIntoView?.({ block: "nearest" });
   }, [open, at]);
@@ -128,10 +131,10 @@ export function Combobox({
         {...control}
         className={classes(control.className, shown === "" ? "pr-9" : "pr-16")}
         role="combobox"
-        aria-expanded={open}
+        aria-expanded={shows}
         aria-controls={list}
         aria-autocomplete="list"
-        aria-activedescendant={open && at >= 0 ? `${list}-${at}` : undefined}
+        aria-activedescendant={shows && at >= 0 ? `${list}-${at}` : undefined}
         value={shown}
         placeholder={placeholder}
         autoComplete="off"
@@ -171,7 +174,7 @@ export function Combobox({
           <ChevronDown aria-hidden className="size-4" />
         </button>
       </span>
-      {open && (
+      {shows && (
         // biome-ignore lint/a11y/noStaticElementInteractions: the field keeps the keyboard, whatever is pressed here
         <div
           ref={popup}

@@ -8,6 +8,7 @@ import { classes } from "@/ui/classes";
 import { Visible } from "@/ui/foreign-text";
 import { Empty } from "@/ui/page";
 import { ProblemNote } from "@/ui/problem-note";
+import { Sideways } from "@/ui/sideways";
 import { Waiting } from "@/ui/waiting";
 import type { SampleRow } from "./data";
 import { Outcome } from "./outcome";
@@ -95,51 +96,53 @@ export function SampleList({
         {total > MOST && ` ${t("list.most", { most: format.whole(MOST) })}`}
         <span className="ml-2 hidden lg:inline">{t("list.keys")}</span>
       </p>
-      <div
-        ref={ref}
-        role="table"
-        aria-label={t("list.label")}
-        aria-rowcount={total + 1}
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
-        tabIndex={0}
-        className="relative h-[70dvh] overflow-auto border-t border-line"
-      >
-        <div className="min-w-max">
-          <div role="rowgroup" className="sticky top-0 z-10 bg-raised">
-            <div
-              role="row"
-              aria-rowindex={1}
-              className="grid border-b border-line text-xs font-semibold"
-              style={{ gridTemplateColumns: template }}
-            >
-              {headers.map((header, place) => (
-                <div
-                  key={header}
-                  role="columnheader"
-                  className={classes("truncate px-2 py-2", place > 3 && "text-right")}
-                >
-                  {header}
-                </div>
+      <Sideways scroller={ref}>
+        <div
+          ref={ref}
+          role="table"
+          aria-label={t("list.label")}
+          aria-rowcount={total + 1}
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
+          tabIndex={0}
+          className="relative h-[70dvh] overflow-auto border-t border-line"
+        >
+          <div className="min-w-max">
+            <div role="rowgroup" className="sticky top-0 z-10 bg-raised">
+              <div
+                role="row"
+                aria-rowindex={1}
+                className="grid border-b border-line text-xs font-semibold"
+                style={{ gridTemplateColumns: template }}
+              >
+                {headers.map((header, place) => (
+                  <div
+                    key={header}
+                    role="columnheader"
+                    className={classes("truncate px-2 py-2", place > 3 && "text-right")}
+                  >
+                    {header}
+                  </div>
+                ))}
+              </div>
+            </div>
+            <div role="rowgroup" className="relative" style={{ height: virtualizer.getTotalSize() }}>
+              {items.map((item) => (
+                <ListRow
+                  key={item.key}
+                  place={item.index}
+                  start={item.start}
+                  row={rows.get(item.index)}
+                  metrics={metrics.length}
+                  template={template}
+                  selected={item.index === at}
+                  onOpen={() => open(item.index)}
+                />
               ))}
             </div>
           </div>
-          <div role="rowgroup" className="relative" style={{ height: virtualizer.getTotalSize() }}>
-            {items.map((item) => (
-              <ListRow
-                key={item.key}
-                place={item.index}
-                start={item.start}
-                row={rows.get(item.index)}
-                metrics={metrics.length}
-                template={template}
-                selected={item.index === at}
-                onOpen={() => open(item.index)}
-              />
-            ))}
-          </div>
+          {total === 0 && <Empty title={t("list.none")} />}
         </div>
-        {total === 0 && <Empty title={t("list.none")} />}
-      </div>
+      </Sideways>
     </div>
   );
 }

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from vhb_api.live.held import BackendState
+from vhb_api.rest.run_head import RunHead
 from vhb_shared.contracts.results import OutcomeCounts
 
 
@@ -48,16 +49,9 @@ class MetricEntryAnswer(_FromRow):
     higher_is_better: bool
 
 
-class RunEntryAnswer(_FromRow):
+class RunEntryAnswer(_FromRow, RunHead):
     """A run."""
 
-    run_id: str
-    job_id: str
-    name: str
-    model: str
-    task: str
-    dataset: str
-    dataset_digest: str
     backend_id: str | None
     samples: int
     shards: int

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from vhb_api.db import queries
 from vhb_api.rest import answers
 from vhb_api.rest.context import Context, Ctx, JobId, Viewer
+from vhb_api.rest.jobs import check_known
 from vhb_api.rest.problems import Failed, documented
 from vhb_shared.errors import NotFound
 from vhb_shared.store import layout
@@ -39,6 +40,7 @@ class _Part(NamedTuple):
 @router.get("")
 async def list_artefacts(job_id: JobId, context: Ctx, who: Viewer) -> list[answers.Artefact]:
     """Every file of the results."""
+    await check_known(context, job_id)
     return [answers.Artefact(name=name, bytes=info.size) async for name, info in listed(context, job_id)]
 
 

@@ -106,7 +106,7 @@ async def list_runs(
         with context.database.reading() as session:
             return queries.runs(session, job_id, int(place[0]) if place is not None else -1, limit + 1)
 
-    await _known(context, job_id)
+    await check_known(context, job_id)
     found = await asyncio.to_thread(ask)
     more = written(found[limit - 1][0].position) if len(found) > limit else None
     return Page[answers.RunEntryAnswer](items=[_run(*pair) for pair in found[:limit]], next=more)
@@ -125,7 +125,7 @@ async def list_events(
             rows = queries.events(session, job_id, above, limit + 1)
             return [answers.EventEntry.model_validate(row) for row in rows]
 
-    await _known(context, job_id)
+    await check_known(context, job_id)
     found = await asyncio.to_thread(ask)
     more = written(found[limit - 1].seq, found[limit - 1].id) if len(found) > limit else None
     return Page[answers.EventEntry](items=found[:limit], next=more)
@@ -163,7 +163,12 @@ async def _state(context: Context, job_id: str) -> JobState | None:
         return None
 
 
-async def _known(context: Context, job_id: str) -> None:
+async def check_known(context: Context, job_id: str) -> None:
+    """Whether there is such a job, planned already or not.
+
+    Raises:
+        NotFound: there is none.
+    """
     if await asyncio.to_thread(_row, context, job_id) is None and context.submitter.recent(job_id) is None:
         await needed(context, job_id)
 

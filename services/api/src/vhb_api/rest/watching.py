@@ -16,6 +16,7 @@ from vhb_api.live.failures import Failures, failures_of
 from vhb_api.live.held import BackendState, StateNow, states_now
 from vhb_api.live.metrics import MetricSoFar
 from vhb_api.rest.context import Context, Ctx, JobId, RunId, Viewer
+from vhb_api.rest.jobs import check_known
 from vhb_api.rest.problems import documented
 from vhb_shared.contracts.live import BackendWarmup
 from vhb_shared.errors import NotFound
@@ -153,6 +154,7 @@ async def live_metrics(job_id: JobId, context: Ctx, who: Viewer) -> list[RunSoFa
         with context.database.reading() as session:
             return watching.scored_runs(session, job_id, MOST_RUNS)
 
+    await check_known(context, job_id)
     found = []
     for run in await asyncio.to_thread(ask):
         so_far = await context.live_metrics.of(run.run_id)
@@ -168,6 +170,7 @@ async def live_metrics(job_id: JobId, context: Ctx, who: Viewer) -> list[RunSoFa
 @router.get("/jobs/{job_id}/backends")
 async def list_starts(job_id: JobId, context: Ctx, who: Viewer) -> list[BackendStart]:
     """Starts of the backends that a job wants, the latest first: how far each is, and how long it usually takes."""
+    await check_known(context, job_id)
     rows, earlier = await asyncio.to_thread(_starts, context, job_id)
     states = await states_now(context.bus, rows)
     warming = context.hub.board.warming(job_id)

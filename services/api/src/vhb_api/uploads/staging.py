@@ -22,6 +22,8 @@ from vhb_shared.store.local import disk_errors
 log = structlog.get_logger(__name__)
 
 SWEEP_S = 600.0
+MOST = 10_000
+"""Uploads at a time."""
 _BUFFER = 1 << 20
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -43,8 +45,11 @@ class Uploads:
         """An empty one.
 
         Raises:
+            TooMuch: there are too many.
             Unavailable: the disk is full.
         """
+        if len(self._known) >= MOST:
+            raise TooMuch(f"There are {MOST:,} uploads, as many as can be: remove one, or come later.")
         upload = Upload(secrets.token_hex(16), owner, slug(name), datetime.now(UTC), Path())
         upload.root = self._root / upload.upload_id
         about = {"owner": owner, "name": upload.name, "made_at": upload.made_at.isoformat()}
