@@ -136,6 +136,28 @@ async def test_an_engine_warms_up_and_its_log_is_read(visitors: Visitors, endpoi
     await accessible(until_over)
 
 
+async def test_what_a_job_waits_for_is_said_in_the_pages_language(
+    visitors: Visitors, endpoint: EndpointProcess
+) -> None:
+    model = {
+        "name": "large", "backend": "sglang", "model": "tiny", "environment": "process",
+        "command": [sys.executable, str(ENGINE)], "resources": {"gpus": 4, "gpu_memory_gib": 79.5},
+    }  # fmt: skip
+    job_id = await visitors.stack.hand_in(job(endpoint, "large", models=[model]))
+    english = "waiting: needs 4 GPUs with 79.5 GiB each; 1 agent online, none has a GPU"
+    russian = "нужно 4 GPU по 79,5 ГиБ; 1 агент в сети, GPU нет ни у кого"
+    page = await visitors.come(f"/jobs/{job_id}")
+    await expect(page.get_by_text(f"large__read: {english}")).to_be_visible()
+    page = await visitors.come(f"/jobs/{job_id}", language="ru", viewport=PHONE)
+    await expect(page.get_by_text(f"large__read: ждёт: {russian}")).to_be_visible()
+    await accessible(page)
+    await fits(page)
+    agents = await visitors.come("/agents", language="ru")
+    await expect(agents.get_by_text(f"large: {russian}")).to_be_visible()
+    await visitors.stack.ask("POST", f"/jobs/{job_id}/cancel")
+    await expect(page.get_by_text("отменено").first).to_be_visible()
+
+
 async def test_a_backend_is_what_its_agent_says_and_stopped_when_that_is_killed(
     visitors: Visitors, endpoint: EndpointProcess
 ) -> None:

@@ -69,3 +69,10 @@ test("every text that the page names is in a catalogue", () => {
   }
   expect(missing).toEqual([]);
 });
+
+test("what services explain is said in every language", () => {
+  const schema = JSON.parse(readFileSync(join(FOLDER, "..", "api", "openapi.json"), "utf-8"));
+  const codes: string[] = schema.components.schemas.Part.properties.code.enum;
+  expect(codes.length).toBeGreaterThan(30);
+  expect(names(texts("ru", "explained.json"))).toEqual([...codes].sort());
+});

@@ -2,13 +2,15 @@
 
 import asyncio
 import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vhb.connect import DEFAULT_WORKDIR, JobId, Server, WorkdirOption
+
+if TYPE_CHECKING:
+    from vhb_shared.placement.explaining import Explanation
 
 
 def explain(
@@ -38,7 +40,7 @@ async def _explain(job_id: str, as_json: bool, server: str | None, workdir: Path
         asking = [each for run in runs for each in run.asking.values()]
         asked = explain_job(job, await runs_of(connection, asking), facts)
     if as_json:
-        said = {"runs": [asdict(one) for one in explained], "questions": [asdict(one) for one in asked]}
+        said = {"runs": [_shown(one) for one in explained], "questions": [_shown(one) for one in asked]}
         print(json.dumps({"job_id": job_id, "status": job.status, "problems": job.problems} | said, ensure_ascii=False))
         return
     out = console()
@@ -49,3 +51,7 @@ async def _explain(job_id: str, as_json: bool, server: str | None, workdir: Path
         say(out, f"  {one.name}: {one.words}")
     for one in asked:
         say(out, f"    {one.name} ({one.run_id}): {one.words}")
+
+
+def _shown(one: "Explanation") -> dict[str, str]:
+    return {"run_id": one.run_id, "name": one.name, "what": one.what, "words": one.words}

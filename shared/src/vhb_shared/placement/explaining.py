@@ -1,4 +1,4 @@
-"""Why a run is where it is, in words. Pure: `placement.gather` gathers what it reads.
+"""Why a run is where it is. Pure: `placement.gather` gathers what it reads.
 
 Texts from engines and models are untrusted: they are shortened, and whoever shows them treats them as plain text.
 """
@@ -9,7 +9,8 @@ from typing import Literal
 
 from vhb_shared.contracts.job import ModelEntry
 from vhb_shared.contracts.state import AgentInfo, BackendDemand, JobState, RunState, SessionInfo
-from vhb_shared.placement.needs import Obstacle, needs_of, obstacle, room_of, wanted_words
+from vhb_shared.placement.needs import Obstacle, needs_of, obstacle, room_of
+from vhb_shared.placement.parts import Before, Part, in_english, part
 from vhb_shared.placement.room import Needs
 
 What = Literal["done", "failed", "cancelled", "serving", "starting", "waiting"]
@@ -46,7 +47,12 @@ class Explanation:
     run_id: str
     name: str
     what: What
-    words: str
+    parts: tuple[Part, ...]
+
+    @property
+    def words(self) -> str:
+        """The sentence, in English."""
+        return in_english(self.parts)
 
 
 def explain_job(job: JobState, runs: Sequence[RunState], facts: Facts) -> list[Explanation]:
@@ -56,38 +62,35 @@ def explain_job(job: JobState, runs: Sequence[RunState], facts: Facts) -> list[E
 
 def explain_run(job: JobState, run: RunState, facts: Facts) -> Explanation:
     """Why the run is where it is."""
-    what, words = _of(job, run, facts)
+    what, parts = _of(job, run, facts)
     if what in ("waiting", "starting", "serving") and facts.paused is not None:
-        words = f"{words} ({facts.paused})"
-    return Explanation(run.run_id, run.name, what, words)
+        parts = (*parts, part("paused", " ", reason=facts.paused))
+    return Explanation(run.run_id, run.name, what, parts)
 
 
-def _of(job: JobState, run: RunState, facts: Facts) -> tuple[What, str]:
+def _of(job: JobState, run: RunState, facts: Facts) -> tuple[What, tuple[Part, ...]]:
     if run.status == "failed":
         reason = run.failure.message if run.failure is not None else "no reason was given"
-        return "failed", f"failed: {reason}"
+        return "failed", (part("failed", reason=reason),)
     if run.stage == "done":
         if run.status == "cancelled":
-            return "cancelled", f"cancelled: {run.counts.withdrawn} of {run.samples} samples were not asked"
-        return "done", f"done: {run.samples} samples, {run.counts.failed} failed"
+            return "cancelled", (part("cancelled", withdrawn=run.counts.withdrawn, samples=run.samples),)
+        return "done", (part("done", samples=run.samples, failed=run.counts.failed),)
     if run.asking:
-        jobs = _listed(list(run.asking.values()))
-        return "waiting", f"waiting for models that its metrics ask; `vhb explain` says more of {jobs}"
+        return "waiting", (part("metrics"), part("metrics_jobs", jobs=_listed(list(run.asking.values()))))
     if run.stage == "evaluation":
-        return "waiting", "waiting for an evaluator to score its answers"
+        return "waiting", (part("evaluator"),)
     if run.stage == "reporting":
-        return "waiting", "waiting for a reporter to write its report"
+        return "waiting", (part("reporter"),)
     if run.looking_up:
-        return "waiting", "waiting for an agent to look for answers of earlier runs" + (
-            "" if facts.agents else "; no agent is online"
-        )
+        return "waiting", (part("earlier_answers"),) + (() if facts.agents else (part("no_agent"),))
     demand = facts.demands.get(run.backend_id)
     if demand is None or run.run_id not in demand.run_ids:
-        return "waiting", "waiting for the scheduler to ask for its backend"
+        return "waiting", (part("scheduler"),)
     return _of_inference(run, demand, facts)
 
 
-def _of_inference(run: RunState, demand: BackendDemand, facts: Facts) -> tuple[What, str]:
+def _of_inference(run: RunState, demand: BackendDemand, facts: Facts) -> tuple[What, tuple[Part, ...]]:
     held = [
         (agent, session)
         for agent in facts.agents
@@ -99,12 +102,13 @@ def _of_inference(run: RunState, demand: BackendDemand, facts: Facts) -> tuple[W
         return "serving", _serving(run, serving, facts)
     for agent, session in held:
         seconds = max(0, round(facts.now - session.since))
-        said = f": {session.detail}" if session.detail and facts.engine_lines else ""
-        return "starting", f"agent {agent.agent_id} is starting it{said}, {seconds} s so far"
-    return "waiting", f"waiting: {explain_demand(demand, facts)}"
+        line = (part("engine_line", ": ", line=session.detail),) if session.detail and facts.engine_lines else ()
+        return "starting", (part("starting", agent=agent.agent_id), *line, part("so_far", ", ", seconds=seconds))
+    first, *others = explain_demand(demand, facts)
+    return "waiting", (part("waiting"), first.model_copy(update={"before": ": "}), *others)
 
 
-def explain_demand(demand: BackendDemand, facts: Facts) -> str:
+def explain_demand(demand: BackendDemand, facts: Facts) -> tuple[Part, ...]:
     """Why a backend that is wanted is held by nobody just now."""
     troubles = [
         (agent, trouble)
@@ -115,93 +119,115 @@ def explain_demand(demand: BackendDemand, facts: Facts) -> str:
     if troubles:
         agent, trouble = min(troubles, key=lambda pair: pair[1].next_try_at)
         wait = max(0, round(trouble.next_try_at - facts.now))
-        message = trouble.message.rstrip(".")
         return (
-            f"the backend failed on agent {agent.agent_id}: {message}; tried again in {wait} s "
-            f"(try {trouble.tries + 1})"
+            part("trouble", agent=agent.agent_id, message=trouble.message.rstrip(".")),
+            part("tried_again", seconds=wait, number=trouble.tries + 1),
         )
     return _unclaimed(demand, facts)
 
 
-def _serving(run: RunState, agents: Sequence[AgentInfo], facts: Facts) -> str:
+def _serving(run: RunState, agents: Sequence[AgentInfo], facts: Facts) -> tuple[Part, ...]:
     names = _listed(sorted({agent.agent_id for agent in agents}))
     done = len(run.committed)
-    words = f"served by {names}: {done} of {run.shards} shards done, {run.shards - done} left"
+    parts = [part("served", agents=names, done=done, shards=run.shards, left=run.shards - done)]
     samples = facts.done.get(run.run_id)
     if samples is not None:
-        words += f"; {min(samples, run.samples)} of {run.samples} samples"
+        parts.append(part("samples", done=min(samples, run.samples), samples=run.samples))
     rate = facts.rates.get(run.run_id)
-    return words if rate is None else f"{words}, {rate:.3g} a second"
+    if rate is not None:
+        parts.append(part("rate", ", ", rate=rate))
+    return tuple(parts)
 
 
-def _unclaimed(demand: BackendDemand, facts: Facts) -> str:
+def _unclaimed(demand: BackendDemand, facts: Facts) -> tuple[Part, ...]:
     """Why no agent holds the backend."""
     model = demand.model
     if not facts.agents:
-        return "no agent is online"
+        return (part("no_agent"),)
     obstacles = {agent.agent_id: obstacle(model, agent) for agent in facts.agents}
     able = [agent for agent in facts.agents if obstacles[agent.agent_id] is None]
     if not able:
         return _nobody(model, facts.agents, [found for found in obstacles.values() if found is not None])
     needs = needs_of(model, able[0].backends.get(model.backend or "", ()))
     free = [agent for agent in able if room_of(agent, agent.sessions).pick(needs) is not None]
-    place = _place_in_line(demand, facts)
-    if free:
-        waited = facts.now - demand.wanted_since
-        if waited > OVERDUE_S and place == 1:
-            return (
-                f"agent {free[0].agent_id} has room for it and has not taken it for {waited:.0f} s; "
-                "its log says what it does"
-            )
-        if place == 1:
-            return f"agent {free[0].agent_id} has room for it and takes it in a moment"
-        return f"{_ordinal(place)} in line; {free[0].agent_id} keeps its room for those before it"
-    return f"{_taken(needs, able)}; {_ordinal(place)} in line"
+    number = _place_in_line(demand, facts)
+    line = part("first_in_line") if number == 1 else part("in_line", number=number)
+    if not free:
+        return (*_taken(needs, able), line)
+    agent_id = free[0].agent_id
+    if number > 1:
+        return (line, part("keeps_room", agent=agent_id))
+    waited = facts.now - demand.wanted_since
+    if waited > OVERDUE_S:
+        return (part("overdue", agent=agent_id, seconds=round(waited)), part("its_log"))
+    return (part("taken_soon", agent=agent_id),)
 
 
-def _nobody(model: ModelEntry, agents: Sequence[AgentInfo], obstacles: Sequence[Obstacle]) -> str:
+def _nobody(model: ModelEntry, agents: Sequence[AgentInfo], obstacles: Sequence[Obstacle]) -> tuple[Part, ...]:
     """Why none of the agents that are online can ever run it."""
     kind = next(kind for kind in _CLOSEST if any(found.kind == kind for found in obstacles))
-    online = f"{len(agents)} agent{'s' * (len(agents) > 1)} online"
+    online = part("online", count=len(agents))
     if kind == "backend":
-        return f"no agent has backend {model.backend!r}; {online}"
-    words = sorted({found.words for found in obstacles if found.kind == kind})
+        return (part("no_backend", backend=model.backend or ""), online)
     if kind == "image":
-        return f"no agent allows the image {model.image}; {online}"
+        return (part("no_image", image=model.image or ""), online)
     if kind == "environment":
-        return f"no agent can run it: {online}, {words[0]}" if len(agents) == 1 else f"no agent can run it: {words[0]}"
+        lacking = (found for found in obstacles if found.kind == kind)
+        found = min(lacking, key=lambda found: (found.reason is None, found.environment or "", found.reason or ""))
+        if len(agents) > 1:
+            return (part("nobody"), _of_environment(found, ": "))
+        return (part("nobody"), online.model_copy(update={"before": ": "}), _of_environment(found, ", "))
     nearest = [agent for agent, found in zip(agents, obstacles, strict=True) if found.kind == kind]
     needs = needs_of(model, nearest[0].backends.get(model.backend or "", ()))
     if kind == "devices":
-        return f"needs {wanted_words(needs)}; {online}, {_largest(needs, nearest)}"
-    if kind == "memory":
-        most = max(agent.memory_gib or 0 for agent in nearest)
-        return f"needs {wanted_words(needs)}; {online}, the largest has {most:.4g} GiB for backends"
-    return f"needs {wanted_words(needs)}; {online}, none of them has such a place"
+        missing = _largest(needs, nearest)
+    elif kind == "memory":
+        missing = part("largest_memory", ", ", gib=max(agent.memory_gib or 0 for agent in nearest))
+    else:
+        missing = part("no_place", ", ")
+    return (*_wanted(needs), online, missing)
 
 
-def _largest(needs: Needs, agents: Sequence[AgentInfo]) -> str:
+def _of_environment(found: Obstacle, before: Before) -> Part:
+    if found.reason is None:
+        return part("no_environment", before, environment=found.environment or "")
+    return part("unusable", before, environment=found.environment or "", reason=found.reason)
+
+
+def _wanted(needs: Needs) -> tuple[Part, ...]:
+    """What is needed."""
+    parts: list[Part] = []
+    if needs.gpus and needs.gpu_memory_gib:
+        parts.append(part("needs_gpus_of", count=needs.gpus, gib=needs.gpu_memory_gib))
+    elif needs.gpus:
+        parts.append(part("needs_gpus", count=needs.gpus))
+    if needs.memory_gib:
+        memory = needs.memory_gib
+        parts.append(part("and_memory", " ", gib=memory) if parts else part("needs_memory", gib=memory))
+    if not parts:
+        parts.append(part("needs_remote_place" if needs.place == "remote" else "needs_place"))
+    return tuple(parts)
+
+
+def _largest(needs: Needs, agents: Sequence[AgentInfo]) -> Part:
     sizes = [device.memory_gib for agent in agents for device in agent.devices]
     if not sizes:
-        return "none has a GPU"
+        return part("no_gpu", ", ")
     most = max(sum(needs.suits(device) for device in agent.devices) for agent in agents)
-    if not most:
-        return f"the largest has {max(sizes):.4g} GiB"
-    return f"the largest has {most} such GPU{'s' * (most != 1)}"
+    return part("such_gpus", ", ", count=most) if most else part("largest_gpu", ", ", gib=max(sizes))
 
 
-def _taken(needs: Needs, able: Sequence[AgentInfo]) -> str:
+def _taken(needs: Needs, able: Sequence[AgentInfo]) -> tuple[Part, ...]:
     """Who holds what it needs."""
     held = [(agent, session) for agent in able for session in agent.sessions if _in_the_way(agent, session, needs)]
-    by = _listed(list(dict.fromkeys(session.model for _, session in held))) or "others"
+    by = _listed(list(dict.fromkeys(session.model for _, session in held))) or "…"
     if needs.place == "devices":
         fitting = sum(needs.suits(device) for agent in able for device in agent.devices)
-        many = f"all {fitting} fitting GPUs are" if fitting > 1 else "the one fitting GPU is"
         if needs.gpus > 1:
-            return f"needs {wanted_words(needs)} on one host; too many of the {fitting} fitting ones are taken by {by}"
-        return f"{many} taken by {by}"
+            return (*_wanted(needs), part("on_one_host", " "), part("too_many_taken", gpus=fitting, by=by))
+        return (part("gpus_taken", count=fitting, by=by),)
     places = sum(agent.slots if needs.place == "slot" else agent.remote_slots for agent in able)
-    return f"all {places} places are taken by {by}" if places > 1 else f"the one place is taken by {by}"
+    return (part("places_taken", count=places, by=by),)
 
 
 def _in_the_way(agent: AgentInfo, session: SessionInfo, needs: Needs) -> bool:
@@ -226,10 +252,6 @@ def _place_in_line(demand: BackendDemand, facts: Facts) -> int:
     return len(before) + 1
 
 
-def _ordinal(number: int) -> str:
-    return "first" if number == 1 else f"number {number}"
-
-
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(names[:_NAMES])
-    return shown if len(names) <= _NAMES else f"{shown} and {len(names) - _NAMES} more"
+    return shown if len(names) <= _NAMES else f"{shown} (+{len(names) - _NAMES})"

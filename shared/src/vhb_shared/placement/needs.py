@@ -21,8 +21,10 @@ class Obstacle(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     kind: ObstacleKind
-    words: str
-    """After the agent's name: "has no backend 'vllm'"."""
+    environment: str | None = None
+    """The one that it lacks."""
+    reason: str | None = None
+    """Why the agent cannot use the environment, where it has it."""
 
 
 def place_of(model: ModelEntry, environments: tuple[str, ...]) -> Place:
@@ -62,42 +64,22 @@ def room_of(agent: AgentInfo, sessions: tuple[SessionInfo, ...] = ()) -> Room:
 def obstacle(model: ModelEntry, agent: AgentInfo) -> Obstacle | None:
     """Why the agent could not run the model, even with nothing else to do; None when it could."""
     if model.backend is None or model.backend not in agent.backends:
-        return Obstacle(kind="backend", words=f"has no backend {model.backend!r}")
+        return Obstacle(kind="backend")
     possible = agent.backends[model.backend]
     environment = model.environment or next(iter(possible), None)
     if environment is not None and environment not in agent.environments:
-        return Obstacle(kind="environment", words=f"has no environment {environment!r}")
+        return Obstacle(kind="environment", environment=environment)
     if environment is not None and environment in agent.unusable:
-        return Obstacle(kind="environment", words=f"cannot use {environment!r} now: {agent.unusable[environment]}")
+        return Obstacle(kind="environment", environment=environment, reason=agent.unusable[environment])
     images = agent.images.get(environment or "", ("*",))
     if model.image is not None and not is_allowed(model.image, images):
-        return Obstacle(kind="image", words=f"does not allow the image {model.image}")
+        return Obstacle(kind="image")
     needs = needs_of(model, possible)
     empty = room_of(agent)
     if empty.pick(needs) is not None:
         return None
     if needs.place == "devices" and empty.pick(needs.model_copy(update={"memory_gib": 0})) is None:
-        return Obstacle(kind="devices", words=_devices(agent))
+        return Obstacle(kind="devices")
     if needs.memory_gib > empty.memory_gib:
-        return Obstacle(kind="memory", words=f"has {empty.memory_gib:.4g} GiB of memory for backends")
-    return Obstacle(kind="places", words="has no places for backends")
-
-
-def wanted_words(needs: Needs) -> str:
-    """What is needed, for a sentence: "2 GPUs with 40 GiB"."""
-    parts: list[str] = []
-    if needs.gpus:
-        memory = f" with {needs.gpu_memory_gib:.4g} GiB" + " each" * (needs.gpus > 1) if needs.gpu_memory_gib else ""
-        parts.append(f"{needs.gpus} GPU{'s' * (needs.gpus > 1)}{memory}")
-    if needs.memory_gib:
-        parts.append(f"{needs.memory_gib:.4g} GiB of host memory")
-    if not parts:
-        parts.append("a place for a server elsewhere" if needs.place == "remote" else "a place on a host")
-    return " and ".join(parts)
-
-
-def _devices(agent: AgentInfo) -> str:
-    if not agent.devices:
-        return "has no GPU"
-    sizes = sorted((device.memory_gib for device in agent.devices), reverse=True)
-    return f"has {len(sizes)} GPU{'s' * (len(sizes) > 1)} of " + ", ".join(f"{size:.4g}" for size in sizes[:8]) + " GiB"
+        return Obstacle(kind="memory")
+    return Obstacle(kind="places")

@@ -126,6 +126,22 @@ def test_a_sentence_for_each_situation(entry: ModelEntry, agents: tuple[AgentInf
     assert words(entry, *agents) == expected
 
 
+def test_an_explanation_is_in_parts_too() -> None:
+    demand = BackendDemand(backend_id="b", model=model(2, 40), job_ids=("j",), run_ids=("r",), since={"r": NOW - 5})
+    found = explain_run(JOB, run(), Facts(now=NOW, agents=(agent("c", (24, 24)),), demands={"b": demand}))
+    assert [(one.before, one.code, one.given) for one in found.parts] == [
+        ("; ", "waiting", {}),
+        (": ", "needs_gpus_of", {"count": 2, "gib": 40}),
+        ("; ", "online", {"count": 1}),
+        (", ", "largest_gpu", {"gib": 24}),
+    ]
+
+
+def test_what_is_filled_in_is_no_template() -> None:
+    state = run(status="failed", failure=Failure(kind="x", message="{reason} {0.__class__} %s"))
+    assert explain_run(JOB, state, Facts(now=NOW)).words == "failed: {reason} {0.__class__} %s"
+
+
 def test_who_serves_and_how_fast() -> None:
     serving = words(
         PLAIN,

@@ -1,6 +1,7 @@
 import { Hourglass } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
+import { useExplained } from "@/i18n/explained";
 import { useFormat } from "@/i18n/format";
 import { Panel } from "@/ui/page";
 import type { Overview } from "./overview";
@@ -11,6 +12,7 @@ const JOBS = 5;
 export function WaitingList({ overview }: { overview: Overview }) {
   const { t } = useTranslation("agents");
   const format = useFormat();
+  const explained = useExplained();
   if (overview.waiting.length === 0) return null;
   const more = overview.waiting_total - overview.waiting.length;
   return (
@@ -21,7 +23,7 @@ export function WaitingList({ overview }: { overview: Overview }) {
             <Hourglass aria-hidden className="mt-0.5 size-4 shrink-0 text-muted" />
             <div className="min-w-0">
               <p className="foreign">
-                <span className="font-medium">{one.model}</span>: {one.words}
+                <span className="font-medium">{one.model}</span>: {explained(one)}
               </p>
               <p className="text-xs text-muted">
                 {t("waiting.since", { time: format.duration(overview.now - one.wanted_since), count: one.runs })}{" "}

@@ -2,6 +2,7 @@ import { Hourglass, TriangleAlert } from "lucide-react";
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
 import type { components } from "@/api/schema";
+import { useExplained } from "@/i18n/explained";
 import { Panel } from "@/ui/page";
 import type { Notice } from "./live";
 
@@ -19,20 +20,21 @@ export function Notices({
   over: boolean;
 }) {
   const { t } = useTranslation("watch");
+  const explained = useExplained();
   const waits = useMemo(() => grouped(reasons), [reasons]);
   const warnings = notices.filter((notice) => notice.level !== "info").slice(-3);
   if (over || (waits.length === 0 && warnings.length === 0)) return null;
   return (
     <Panel title={t("waits.title")}>
       <ul className="space-y-2">
-        {waits.slice(0, MOST).map(({ words, names }) => (
-          <li key={words} className="flex gap-2">
+        {waits.slice(0, MOST).map(({ reason, names }) => (
+          <li key={reason.words} className="flex gap-2">
             <Hourglass aria-hidden className="mt-0.5 size-4 shrink-0 text-muted" />
             <p className="foreign min-w-0">
               <span className="font-medium">
                 {names.length > 3 ? t("waits.runs", { count: names.length }) : names.join(", ")}
               </span>
-              : {words}
+              : {explained(reason)}
             </p>
           </li>
         ))}
@@ -52,11 +54,12 @@ export function Notices({
 }
 
 /** Runs that wait for the same are one line. */
-function grouped(reasons: readonly Reason[]): { words: string; names: string[] }[] {
-  const found = new Map<string, string[]>();
+function grouped(reasons: readonly Reason[]): { reason: Reason; names: string[] }[] {
+  const found = new Map<string, { reason: Reason; names: string[] }>();
   for (const reason of reasons) {
     if (["done", "cancelled", "failed"].includes(reason.what)) continue;
-    found.set(reason.words, [...(found.get(reason.words) ?? []), reason.name]);
+    const same = found.get(reason.words);
+    found.set(reason.words, { reason, names: [...(same?.names ?? []), reason.name] });
   }
-  return [...found].map(([words, names]) => ({ words, names }));
+  return [...found.values()];
 }

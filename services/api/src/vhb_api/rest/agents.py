@@ -10,6 +10,7 @@ from vhb_api.rest.context import Ctx, Viewer
 from vhb_api.rest.problems import documented
 from vhb_shared.contracts.state import AgentInfo, BackendDemand, Claim
 from vhb_shared.placement.explaining import Facts, explain_demand
+from vhb_shared.placement.parts import Part, in_english
 
 router = APIRouter(tags=["agents"], responses=documented())
 
@@ -27,7 +28,9 @@ class Waiting(BaseModel):
     wanted_since: float
     """Unix seconds."""
     words: str
-    """Why nobody holds it."""
+    """Why nobody holds it, in English."""
+    parts: list[Part]
+    """The same in parts, for sentences in any language."""
 
 
 class AgentsOverview(BaseModel):
@@ -68,13 +71,20 @@ async def overview(context: Ctx, who: Viewer) -> AgentsOverview:
         now=now,
         agents=sorted(agents, key=lambda agent: agent.agent_id),
         claims=sorted(claims, key=lambda claim: (claim.agent_id, claim.backend_id, claim.replica)),
-        waiting=[
-            Waiting(
-                backend_id=demand.backend_id, model=demand.model.name, job_ids=list(demand.job_ids[:20]),
-                runs=len(demand.run_ids), wanted_since=demand.wanted_since, words=explain_demand(demand, facts),
-            )
-            for demand in open_[:MOST_WAITING]
-        ],
+        waiting=[_waiting(demand, facts) for demand in open_[:MOST_WAITING]],
         waiting_total=len(open_),
         use=context.hub.use.sessions(),
     )  # fmt: skip
+
+
+def _waiting(demand: BackendDemand, facts: Facts) -> Waiting:
+    parts = explain_demand(demand, facts)
+    return Waiting(
+        backend_id=demand.backend_id,
+        model=demand.model.name,
+        job_ids=list(demand.job_ids[:20]),
+        runs=len(demand.run_ids),
+        wanted_since=demand.wanted_since,
+        words=in_english(parts),
+        parts=list(parts),
+    )

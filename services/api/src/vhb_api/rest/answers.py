@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from vhb_api.live.held import BackendState
 from vhb_api.rest.run_head import RunHead
 from vhb_shared.contracts.results import OutcomeCounts
+from vhb_shared.placement.parts import Part
 
 
 class _FromRow(BaseModel):
@@ -101,6 +102,9 @@ class ExplanationEntry(_FromRow):
     name: str
     what: str
     words: str
+    """In English."""
+    parts: list[Part]
+    """The same in parts, for sentences in any language."""
 
 
 class SubmittedJob(BaseModel):
