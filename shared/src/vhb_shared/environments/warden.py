@@ -191,17 +191,23 @@ class BoundedLog:
         self._size = 0
 
     def write(self, data: bytes) -> None:
-        """Appends; drops what cannot be written."""
+        """Appends, to the end of a line in one file where it can be; drops what cannot be written."""
         with suppress(OSError):
-            if self._file is not None and self._size + len(data) > self._half:
-                self._file.close()
-                self._file = None
-                self._path.replace(self._path.with_name(self._path.name + ".1"))
-            if self._file is None:
-                self._file = self._path.open("ab", buffering=0)
-                self._size = 0
-            self._file.write(data)
-            self._size += len(data)
+            while data:
+                if self._file is None:
+                    self._file = self._path.open("ab", buffering=0)
+                    self._size = 0
+                room = self._half - self._size
+                cut = len(data) if len(data) <= room else data.rfind(b"\n", 0, room) + 1
+                if not cut and not self._size:
+                    cut = room  # a line that is longer than a file
+                self._file.write(data[:cut])
+                self._size += cut
+                data = data[cut:]
+                if data:
+                    self._file.close()
+                    self._file = None
+                    self._path.replace(self._path.with_name(self._path.name + ".1"))
 
 
 def start_time(pid: int) -> str | None:

@@ -14,7 +14,7 @@ import pytest
 
 from vhb_shared.environments.base import EnvironmentHandle, EnvironmentSettings, EnvironmentSpec
 from vhb_shared.environments.process import ProcessEnvironment
-from vhb_shared.environments.warden import start_time
+from vhb_shared.environments.warden import BoundedLog, start_time
 
 # Leads a family: a child in its group, and a daemon that left the group.
 FAMILY = """
@@ -195,6 +195,19 @@ async def test_reaping_ends_the_orphans_of_dead_agents_only(tmp_path: Path) -> N
             with contextlib.suppress(ProcessLookupError):
                 sleeper.kill()
             await sleeper.wait()
+
+
+@pytest.mark.parametrize("piece", [1, 100, 32 << 10, 64 << 10, 1 << 20])
+def test_a_log_is_bounded_whatever_comes_at_once(tmp_path: Path, piece: int) -> None:
+    log = BoundedLog(tmp_path / "backend.log", 1 << 16)
+    lines = b"".join(b"line %d\n" % number for number in range(30_000))
+    for at in range(0, len(lines), piece):
+        log.write(lines[at : at + piece])
+    older, newer = ((tmp_path / name).read_bytes() for name in ("backend.log.1", "backend.log"))
+    assert lines.endswith(older + newer)
+    assert (1 << 15) - 100 < len(older + newer) <= 1 << 16
+    log.write(b"x" * (1 << 17))
+    assert (tmp_path / "backend.log.1").stat().st_size + (tmp_path / "backend.log").stat().st_size <= 1 << 16
 
 
 async def test_the_log_is_bounded_and_keeps_the_end(environment: ProcessEnvironment, directory: Path) -> None:
