@@ -5,6 +5,11 @@ import re
 from playwright.async_api import Route, expect
 from visitors import PHONE, Visitors, accessible, fits, nothing_forbidden
 
+from vhb.embedded.workdir import Workdir
+from vhb_api.access.sessions import Sessions
+from vhb_api.access.tokens import Tokens
+from vhb_api.db.database import Database
+
 
 async def test_a_token_becomes_a_session_that_scripts_cannot_read(visitors: Visitors) -> None:
     page = await visitors.come("/jobs", logged_in=False)
@@ -24,6 +29,19 @@ async def test_a_token_becomes_a_session_that_scripts_cannot_read(visitors: Visi
     await page.get_by_role("button", name="Log out").click()
     await expect(page.get_by_label("Token")).to_be_visible()
     assert await page.context.cookies() == []
+
+
+async def test_a_link_that_logs_in_does_so_where_the_page_is_open_already(visitors: Visitors) -> None:
+    page = await visitors.come("/", logged_in=False)
+    await expect(page.get_by_label("Token")).to_be_visible()
+    database = Database(Workdir(visitors.stack.folder / ".vhb").api_database)
+    owner = Tokens(database).owner()
+    assert owner is not None
+    code = Sessions(database).code(owner)
+    database.close()
+    await page.goto(f"{visitors.stack.address}/#code={code}")
+    await expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    assert code not in page.url
 
 
 async def test_language_and_theme_stay(visitors: Visitors) -> None:

@@ -7,6 +7,10 @@ import "./styles.css";
 
 recoverLostFiles();
 startEarly();
+// A link that logs in, opened where the page is open already: browsers load nothing for that.
+addEventListener("hashchange", () => {
+  if (location.hash.startsWith("#code=")) location.reload();
+});
 const root = document.getElementById("root");
 if (root) {
   createRoot(root, {

@@ -9,7 +9,7 @@ SELECT
         PARTITION BY dataset_digest, task, metric, normalisation, higher_is_better
         ORDER BY CASE WHEN higher_is_better THEN -value ELSE value END
     ) END AS place,
-    model, value, ci_low, ci_high, n, n_failed, planned_at, run, job_id
+    model, value, ci_low, ci_high, n, n_failed, planned_at, run, job_id, dataset_digest
 FROM metrics
 WHERE level = 'general' AND value IS NOT NULL AND NOT ends_with(metric, '[epoch_sd]')
     AND ($metric::VARCHAR IS NULL OR metric = $metric)

@@ -34,6 +34,7 @@ SELECT
             AND other.latency_ms_p50 < found.latency_ms_p50
             AND CASE WHEN found.higher_is_better THEN other.value > found.value ELSE other.value < found.value END
     ) END AS best_at_its_speed,
-    * EXCLUDE (dataset, dataset_digest, task, metric, normalisation, model, value, higher_is_better, run_id)
+    * EXCLUDE (dataset, dataset_digest, task, metric, normalisation, model, value, higher_is_better, run_id),
+    dataset_digest
 FROM found
 ORDER BY dataset, dataset_digest, task, metric, normalisation, latency_ms_p50 NULLS LAST, model

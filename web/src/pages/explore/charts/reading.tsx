@@ -92,31 +92,42 @@ export function useChosen(name: string, options: string[]): string {
 }
 
 const GROUP = ["dataset", "task", "metric", "normalisation"];
+/** Characters of a digest that tell data sets of one name apart. */
+const DIGEST = 8;
 
 /** Values of different data sets, tasks and metrics do not belong into one chart: one group of rows, and the choice. */
 export function useGroup(answer: Answer): { rows: Fields[]; choice: ReactNode; title: string } {
   const { t } = useTranslation("explore");
   const groups = useMemo(() => {
-    const found = new Map<string, Fields[]>();
+    const found = new Map<string, { words: string; digest: string; rows: Fields[] }>();
     for (const row of named(answer)) {
-      const key = GROUP.map((name) => text(row[name]))
+      const words = GROUP.map((name) => text(row[name]))
         .filter(Boolean)
         .join(" · ");
-      const rows = found.get(key);
-      if (rows) rows.push(row);
-      else found.set(key, [row]);
+      // Data sets may have one name and be two.
+      const digest = text(row.dataset_digest).slice(0, DIGEST);
+      const key = `${words} · ${digest}`;
+      const group = found.get(key);
+      if (group) group.rows.push(row);
+      else found.set(key, { words, digest, rows: [row] });
     }
     return found;
   }, [answer]);
   // The one that says most comes first.
   const names = useMemo(
-    () => [...groups].toSorted(([, one], [, other]) => other.length - one.length).map(([name]) => name),
+    () => [...groups].toSorted(([, one], [, other]) => other.rows.length - one.rows.length).map(([name]) => name),
     [groups],
   );
   const chosen = useChosen("group", names);
-  const rows = useMemo(() => groups.get(chosen) ?? [], [groups, chosen]);
-  const options = names.map((value) => ({ value, label: value }));
-  return { rows, title: chosen, choice: <Choice name="group" said={t("chart.group")} options={options} /> };
+  const rows = useMemo(() => groups.get(chosen)?.rows ?? [], [groups, chosen]);
+  const labels = useMemo(() => {
+    const all = [...groups.values()].map(({ words }) => words);
+    const once = (words: string) => all.indexOf(words) === all.lastIndexOf(words);
+    return new Map([...groups].map(([name, { words }]) => [name, once(words) ? words : name]));
+  }, [groups]);
+  const options = names.map((value) => ({ value, label: labels.get(value) ?? value }));
+  const title = labels.get(chosen) ?? chosen;
+  return { rows, title, choice: <Choice name="group" said={t("chart.group")} options={options} /> };
 }
 
 /** The frame of a view's chart. */
