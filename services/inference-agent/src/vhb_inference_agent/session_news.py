@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
@@ -72,12 +72,11 @@ class SessionNews:
     async def tried_again(self, failure: Failure, seconds: float) -> None:
         """It could not be served, and will be tried again so many seconds later."""
         log.warning("backend_tried_again", backend_id=self._claim.backend_id, seconds=seconds, reason=str(failure))
-        message = f"{failure.message} Tried again in {seconds:.0f} s."
-        await self._say(self._notice(message).model_copy(update={"level": "warning"}))
+        await self._say(f"{failure.message} Tried again in {seconds:.0f} s.", "warning")
 
     def progress(self, line: str) -> None:
         """A word to those who watch; lost where nobody hears it."""
-        task = asyncio.ensure_future(self._say(self._notice(line)))
+        task = asyncio.ensure_future(self._say(line))
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def _names(self) -> dict[str, Any]:
@@ -93,9 +92,7 @@ class SessionNews:
         for job_id in self._demand.job_ids if jobs is None else jobs:
             await self._bus.publish(event(job_id))
 
-    def _notice(self, message: str) -> Notice:
-        return Notice(job_id="", source=self._demand.model.name, message=message[:MOST_CHARS])
-
-    async def _say(self, notice: Notice) -> None:
+    async def _say(self, message: str, level: Literal["info", "warning"] = "info") -> None:
+        text, model = message[:MOST_CHARS], self._demand.model.name
         for job_id in self._demand.job_ids:
-            await self._bus.live(notice.model_copy(update={"job_id": job_id}))
+            await self._bus.live(Notice(job_id=job_id, level=level, source=model, message=text))

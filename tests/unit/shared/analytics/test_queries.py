@@ -143,6 +143,12 @@ async def test_leaderboard(store: DirectoryStore) -> None:
     assert await saved(store, "leaderboard", metric="x' OR 1=1 --") == []
 
 
+@pytest.mark.parametrize("name", ["leaderboard", "by-class", "trade-offs", "agreement", "hardest"])
+async def test_rows_say_of_which_data_they_are(store: DirectoryStore, name: str) -> None:
+    (digest,) = {row["dataset_digest"] for row in await saved(store, name)}
+    assert digest == (await found(store, "SELECT any_value(dataset_digest) FROM runs")).rows[0][0]
+
+
 async def test_history(store: DirectoryStore) -> None:
     rows = await saved(store, "history", model="good")
     assert [(row["job_id"], row["value"], row["change"], row["data_changed"]) for row in rows] == [

@@ -45,10 +45,10 @@ export default function Performance({ jobId }: { jobId: string }) {
   if (found.error) return <ProblemNote error={found.error} again={() => void found.refetch()} />;
   if (!found.data) return <Waiting />;
   const rows: Row[] = found.data;
-  // Answers that earlier runs got were not measured here.
-  const taken = rows.every((row) => !Number(row.measured) && !Number(row.failed));
-  if (rows.length > 0 && taken) return <Empty title={t("performance.taken")}>{t("performance.takenWhy")}</Empty>;
   if (rows.length === 0) return <Empty title={t("performance.none")}>{t("performance.noneWhy")}</Empty>;
+  // Answers that earlier runs got were not measured here.
+  if (rows.every((row) => Number(row.reused) > 0 && !Number(row.measured) && !Number(row.failed)))
+    return <Empty title={t("performance.taken")}>{t("performance.takenWhy")}</Empty>;
   const written = (value: number | string | null | undefined, how: (typeof SHOWN)[number][1]) => {
     if (value == null || value === "") return "–";
     const number = Number(value);

@@ -6,7 +6,7 @@
 -- $task: this task only
 WITH latest AS MATERIALIZED (
     SELECT
-        run_id, model, dataset, task, row_number() OVER (ORDER BY model, run_id)::INTEGER AS place,
+        run_id, model, dataset, dataset_digest, task, row_number() OVER (ORDER BY model, run_id)::INTEGER AS place,
         dense_rank() OVER (ORDER BY dataset, dataset_digest, task)::INTEGER AS samples_of
     FROM (
         SELECT * FROM runs
@@ -61,7 +61,8 @@ SELECT
     CASE WHEN s.n * s.xx - s.x * s.x > 1e-10 * s.n * s.xx AND s.n * s.yy - s.y * s.y > 1e-10 * s.n * s.yy
         THEN greatest(-1, least(1, (s.n * s.xy - s.x * s.y)
             / (sqrt(s.n * s.xx - s.x * s.x) * sqrt(s.n * s.yy - s.y * s.y)))) END AS correlation,
-    s.x / s.n + low_one.low AS mean_one, s.y / s.n + low_other.low AS mean_other
+    s.x / s.n + low_one.low AS mean_one, s.y / s.n + low_other.low AS mean_other,
+    one.dataset_digest
 FROM summed s JOIN latest one ON one.place = s.one JOIN latest other ON other.place = s.other
     JOIN lowest low_one ON low_one.place = s.one AND low_one.metric = s.metric
     JOIN lowest low_other ON low_other.place = s.other AND low_other.metric = s.metric

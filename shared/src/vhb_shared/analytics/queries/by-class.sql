@@ -4,7 +4,8 @@
 -- $dataset: this data set only
 -- $level: by_doc_type, by_question_type or by_doc_question only
 SELECT
-    dataset, task, metric, normalisation, level, "group", model, value, ci_low, ci_high, n, n_scored, n_failed, run, job_id, dataset_digest
+    dataset, task, metric, normalisation, level, "group", model, value, ci_low, ci_high, n, n_scored, n_failed, run, job_id,
+    dataset_digest
 FROM metrics
 WHERE level IN ('by_doc_type', 'by_question_type', 'by_doc_question')
     AND ($metric::VARCHAR IS NULL OR metric = $metric)

@@ -19,7 +19,7 @@ SELECT
     avg(counts_as) AS mean,
     CASE WHEN higher_is_better THEN max(counts_as) ELSE min(counts_as) END AS best,
     arg_max(model, CASE WHEN higher_is_better THEN counts_as ELSE -counts_as END) AS best_model,
-    count(*) AS models, count(*) FILTER (value IS NULL) AS failed
+    count(*) AS models, count(*) FILTER (value IS NULL) AS failed, dataset_digest
 FROM counted
 WHERE counts_as IS NOT NULL
 GROUP BY dataset, dataset_digest, task, metric, higher_is_better, id

@@ -23,4 +23,8 @@ test("data sets of one name are not put into one chart", () => {
   expect(result.current.title).toBe("pages · read · cer · 01234567");
   const forms = { ...answer, rows: rows.slice(3) };
   expect(renderHook(() => useGroup(forms), { wrapper: MemoryRouter }).result.current.title).toBe("forms · read · cer");
+  const without = { ...answer, columns: columns.slice(0, 5), rows: [row("forms", "a", "").slice(0, 5)] };
+  expect(renderHook(() => useGroup(without), { wrapper: MemoryRouter }).result.current.title).toBe(
+    "forms · read · cer",
+  );
 });

@@ -99,17 +99,17 @@ const DIGEST = 8;
 export function useGroup(answer: Answer): { rows: Fields[]; choice: ReactNode; title: string } {
   const { t } = useTranslation("explore");
   const groups = useMemo(() => {
-    const found = new Map<string, { words: string; digest: string; rows: Fields[] }>();
+    const found = new Map<string, { words: string; rows: Fields[] }>();
     for (const row of named(answer)) {
       const words = GROUP.map((name) => text(row[name]))
         .filter(Boolean)
         .join(" · ");
       // Data sets may have one name and be two.
       const digest = text(row.dataset_digest).slice(0, DIGEST);
-      const key = `${words} · ${digest}`;
+      const key = [words, digest].filter(Boolean).join(" · ");
       const group = found.get(key);
       if (group) group.rows.push(row);
-      else found.set(key, { words, digest, rows: [row] });
+      else found.set(key, { words, rows: [row] });
     }
     return found;
   }, [answer]);
